@@ -148,7 +148,7 @@ func (d *decoder) object(depth int) (any, error) {
 		if seen == nil && len(o.members) >= manyMembers {
 			seen = make(map[string]struct{}, 2*manyMembers)
 			for _, m := range o.members {
-				seen[strings.ToLower(m.Name)] = struct{}{}
+				seen[LowerName(m.Name)] = struct{}{}
 			}
 		}
 		if duplicate(o, seen, name) {
@@ -170,7 +170,7 @@ func duplicate(o *Object, seen map[string]struct{}, name string) bool {
 	if seen == nil {
 		return o.index(name) >= 0
 	}
-	key := strings.ToLower(name)
+	key := LowerName(name)
 	_, dup := seen[key]
 	seen[key] = struct{}{}
 	return dup

@@ -3,7 +3,7 @@ package scim
 import (
 	"iter"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // A value of a resource is one of: nil, bool, Number, string, *Object, Array. Other dynamic types are a bug of
@@ -83,7 +83,7 @@ func (o *Object) Delete(name string) bool {
 
 func (o *Object) index(name string) int {
 	for i := range o.members {
-		if m := o.members[i].Name; m == name || len(m) == len(name) && strings.EqualFold(m, name) {
+		if EqualName(o.members[i].Name, name) {
 			return i
 		}
 	}
@@ -141,3 +141,6 @@ func Equal(a, b any) bool {
 		return a == b
 	}
 }
+
+// Int makes a Number of an integer.
+func Int[T ~int | ~int64](n T) Number { return Number(strconv.FormatInt(int64(n), 10)) }
