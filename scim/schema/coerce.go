@@ -1,0 +1,408 @@
+package schema
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/scimbridge/scimbridge/scim"
+)
+
+// Limits on values. They keep one person's document, which is stored whole and read with every list, in bounds.
+const (
+	// MaxString is the longest string in bytes: a postal address has 200, a role that is a JSON document 2,000.
+	MaxString = 16 << 10
+	// MaxBinary is the longest binary value or reference in bytes: certificates have 4 KiB, pictures are now and
+	// then sent as data URIs.
+	MaxBinary = 256 << 10
+	// MaxElements is how many values a multi-valued attribute may have, a group's members excepted: these are
+	// bounded by the size of the request.
+	MaxElements = 1000
+	// MaxNumber is the longest number in bytes, enough for 64 decimal digits.
+	MaxNumber = 72
+	// maxExponent is the largest power of ten in a decimal; beyond it comparing would cost what the text does not show.
+	maxExponent = 308
+)
+
+// Coerce brings the whole value of the attribute, sub-attribute or extension that t names into canonical form. It
+// returns nil for what means unassigned: null, "", [], {}. Accepted beyond the schema, because clients send it:
+//
+//	"True", "false"          for booleans (Entra, OneLogin, Keycloak)
+//	one element              for a multi-valued attribute (OneLogin: emails is an object)
+//	an array of one          for a complex attribute (Entra: manager)
+//	a string                 for a complex value with the sub-attribute value (Entra: manager; Postman: members)
+//	managerId                for manager's value (OneLogin)
+//	canonical values         in any case
+//
+// Unknown and read-only sub-attributes are dropped. Elements of equal type and value become one; the later one's
+// other sub-attributes win. Errors are *scim.Error, 400 invalidValue with the path in the detail. The values given
+// may become part of those returned.
+func (rt *ResourceType) Coerce(t Target, v any) (any, error) {
+	if t.Attr == nil {
+		return rt.coerceExtension(t, v)
+	}
+	if !t.leaf().MultiValued {
+		return rt.one(t, v)
+	}
+	return rt.many(t, v)
+}
+
+// CoerceElement is Coerce for one element of a multi-valued attribute; for a single-valued one it is the same.
+func (rt *ResourceType) CoerceElement(t Target, v any) (any, error) {
+	if t.Attr == nil {
+		return rt.coerceExtension(t, v)
+	}
+	return rt.one(t, v)
+}
+
+func (rt *ResourceType) coerceExtension(t Target, v any) (any, error) {
+	if t.Extension == nil {
+		return nil, scim.BadRequest(scim.InvalidPath, "The path names no attribute.")
+	}
+	d := draft{rt: rt}
+	k := rt.index.urns[t.Extension.ID]
+	if err := d.extension(k, v); err != nil {
+		return nil, err
+	}
+	o, err := d.extensionObject(k)
+	if o == nil || err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// many coerces a multi-valued attribute.
+func (rt *ResourceType) many(t Target, v any) (any, error) {
+	list, ok := v.(scim.Array)
+	if !ok {
+		if unassigned(v) {
+			return nil, nil
+		}
+		list = scim.Array{v}
+	}
+	if err := checkElements(t, list); err != nil {
+		return nil, err
+	}
+	out := make(scim.Array, 0, len(list))
+	for _, e := range list {
+		e, err := rt.one(t, e)
+		if err != nil {
+			return nil, err
+		}
+		if e != nil {
+			out = append(out, e)
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	out = distinct(t, out)
+	if primaries(out) > 1 {
+		return nil, invalid(t, "has more than one value whose primary is true")
+	}
+	return out, nil
+}
+
+// checkElements refuses more than MaxElements values.
+func checkElements(t Target, list scim.Array) error {
+	members := t.Extension == nil && t.Attr.Name == "members"
+	if len(list) <= MaxElements || members {
+		return nil
+	}
+	return invalid(t, "has %d values; at most %d are accepted", len(list), MaxElements)
+}
+
+// one coerces one value.
+func (rt *ResourceType) one(t Target, v any) (any, error) {
+	a := t.leaf()
+	if v == nil || v == "" {
+		return nil, nil
+	}
+	if a.Type == Complex {
+		return rt.complex(t, v)
+	}
+	if list, ok := v.(scim.Array); ok && len(list) == 0 && !a.MultiValued {
+		return nil, nil
+	}
+	return scalar(t, a, v)
+}
+
+func (rt *ResourceType) complex(t Target, v any) (any, error) {
+	a := t.leaf()
+	switch x := v.(type) {
+	case *scim.Object:
+		return rt.object(t, x)
+	case scim.Array:
+		switch {
+		case a.MultiValued:
+		case len(x) == 0:
+			return nil, nil
+		case len(x) == 1:
+			if o, ok := x[0].(*scim.Object); ok {
+				return rt.object(t, o)
+			}
+		}
+	case string:
+		if a.SubAttribute("value") != nil {
+			return rt.object(t, scim.NewObject(scim.Member{Name: "value", Value: x}))
+		}
+	}
+	return nil, invalid(t, "must be %s, not %s", wanted(a), scim.Kind(v))
+}
+
+// object coerces a complex value. Its sub-attributes come in the schema's order.
+func (rt *ResourceType) object(t Target, o *scim.Object) (any, error) {
+	a := t.Attr
+	var buf [12]any
+	slots := buf[:]
+	if len(a.Sub) > len(slots) {
+		slots = make([]any, len(a.Sub))
+	}
+	n := 0
+	for name, v := range o.All() {
+		i := a.subIndex(name)
+		if i < 0 {
+			if i = alias(a, name); i < 0 || slots[i] != nil {
+				continue
+			}
+		}
+		sub := Target{t.Extension, a, a.Sub[i]}
+		if !kept(rt, sub) {
+			continue
+		}
+		v, err := rt.Coerce(sub, v)
+		if err != nil {
+			return nil, err
+		}
+		if v != nil && slots[i] == nil {
+			n++
+		}
+		if v != nil {
+			slots[i] = v
+		}
+	}
+	if n == 0 && t.Attr != rt.index.group {
+		return nil, nil
+	}
+	if a == rt.index.group {
+		return member(a, slots, o)
+	}
+	return assemble(t, slots, n)
+}
+
+// assemble makes the object of n values that stand at the positions of the schema's sub-attributes.
+func assemble(t Target, slots []any, n int) (any, error) {
+	members := make([]scim.Member, 0, n)
+	for i, sub := range t.Attr.Sub {
+		switch {
+		case slots[i] != nil:
+			members = append(members, scim.Member{Name: sub.Name, Value: slots[i]})
+		case sub.Required && sub.Mutability != ReadOnly:
+			return nil, required(Target{t.Extension, t.Attr, sub})
+		}
+	}
+	return scim.NewObject(members...), nil
+}
+
+// alias returns the position of the sub-attribute that a client means by another name, or -1.
+func alias(a *Attribute, name string) int {
+	if a.Name == "manager" && scim.EqualName(name, "managerId") {
+		return a.subIndex("value")
+	}
+	return -1
+}
+
+// kept tells whether a sub-attribute is taken from a client. Of a group's members only value and type are stored:
+// the server makes the rest of them anew for each answer.
+func kept(rt *ResourceType, t Target) bool {
+	if t.Attr == rt.index.group {
+		return t.Sub.Name == "value" || t.Sub.Name == "type"
+	}
+	return stored(t.Sub)
+}
+
+// member makes an element of a group's members. Clients seldom send type, and some send a word of their own;
+// whatever is not a group is a user.
+func member(a *Attribute, slots []any, o *scim.Object) (any, error) {
+	value, ok := slots[a.subIndex("value")].(string)
+	if !ok || strings.TrimSpace(value) == "" {
+		return nil, required(Target{Attr: a, Sub: a.SubAttribute("value")})
+	}
+	kind := "User"
+	if typ, ok := slots[a.subIndex("type")].(string); ok {
+		if typ == "Group" {
+			kind = typ
+		}
+	} else if strings.Contains(o.String("$ref"), "Groups/") {
+		kind = "Group"
+	}
+	return scim.NewObject(scim.Member{Name: "value", Value: value}, scim.Member{Name: "type", Value: kind}), nil
+}
+
+// scalar coerces a value that is not complex; v is neither null nor "".
+func scalar(t Target, a *Attribute, v any) (any, error) {
+	switch x := v.(type) {
+	case string:
+		return text(t, a, x, v)
+	case bool:
+		if a.Type == Boolean {
+			return v, nil
+		}
+	case scim.Number:
+		if a.Type == Integer || a.Type == Decimal {
+			if !number(a.Type, string(x)) {
+				return nil, invalid(t, "must be %s within limits, not %s", wanted(a), short(string(x)))
+			}
+			return v, nil
+		}
+	}
+	return nil, invalid(t, "must be %s, not %s", wanted(a), scim.Kind(v))
+}
+
+// text coerces a string; v is s as it came, so that it need not be boxed anew.
+func text(t Target, a *Attribute, s string, v any) (any, error) {
+	limit := MaxString
+	if a.Type == Binary || a.Type == Reference {
+		limit = MaxBinary
+	}
+	if len(s) > limit {
+		return nil, invalid(t, "has %d bytes; at most %d are accepted", len(s), limit)
+	}
+	switch a.Type {
+	case String:
+		if a.Required && strings.TrimSpace(s) == "" {
+			return nil, nil
+		}
+		return canonicalValue(a, s, v), nil
+	case Reference: // clients send text of any kind where a URI belongs, Microsoft's validator random letters
+		return v, nil
+	case Boolean:
+		switch {
+		case scim.EqualName(s, "true"):
+			return true, nil
+		case scim.EqualName(s, "false"):
+			return false, nil
+		}
+	case DateTime:
+		if _, err := scim.ParseTime(s); err == nil {
+			return v, nil
+		}
+	case Binary:
+		if base64(s) {
+			return v, nil
+		}
+	}
+	return nil, invalid(t, "must be %s, not %q", wanted(a), short(s))
+}
+
+// canonicalValue gives a suggested value the schema's spelling (RFC 7643 §2.4), others stay as they are.
+func canonicalValue(a *Attribute, s string, v any) any {
+	if a.CaseExact {
+		return v
+	}
+	for _, c := range a.CanonicalValues {
+		if s == c {
+			return v
+		}
+		if scim.EqualName(s, c) {
+			return c
+		}
+	}
+	return v
+}
+
+// number checks a JSON number. Integers have neither fraction nor exponent (RFC 7643 §2.3.4).
+func number(typ Type, s string) bool {
+	if len(s) > MaxNumber {
+		return false
+	}
+	if typ == Integer {
+		return !strings.ContainsAny(s, ".eE")
+	}
+	i := strings.IndexAny(s, "eE")
+	if i < 0 {
+		return true
+	}
+	e, err := strconv.Atoi(s[i+1:])
+	return err == nil && -maxExponent <= e && e <= maxExponent
+}
+
+// base64 checks a binary value (RFC 7643 §2.3.6): the standard or the URL alphabet, with or without padding; line
+// breaks are accepted.
+func base64(s string) bool {
+	digits, padding, std, url := 0, 0, false, false
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\r' || c == '\n':
+			continue
+		case c == '=':
+			padding++
+			continue
+		case c == '+' || c == '/':
+			std = true
+		case c == '-' || c == '_':
+			url = true
+		case 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9':
+		default:
+			return false
+		}
+		if padding > 0 {
+			return false
+		}
+		digits++
+	}
+	if padding > 0 && (padding > 2 || (digits+padding)%4 != 0) {
+		return false
+	}
+	return digits > 0 && digits%4 != 1 && !(std && url)
+}
+
+// unassigned tells whether a value means that there is none (RFC 7643 §2.5, and "" as most clients write it).
+func unassigned(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case scim.Array:
+		return len(v) == 0
+	case *scim.Object:
+		return v.Len() == 0
+	}
+	return false
+}
+
+// wanted names what an attribute takes, for messages.
+func wanted(a *Attribute) string {
+	switch a.Type {
+	case Boolean:
+		return "true or false"
+	case Integer:
+		return "an integer without fraction and exponent"
+	case Decimal:
+		return "a number"
+	case DateTime:
+		return "a dateTime such as 2026-01-31T12:00:00Z"
+	case Binary:
+		return "base64 text"
+	case Complex:
+		return "an object"
+	}
+	return "a string"
+}
+
+func invalid(t Target, format string, args ...any) error {
+	e := scim.BadRequest(scim.InvalidValue, format, args...)
+	e.Detail = t.String() + " " + e.Detail + "."
+	return e
+}
+
+func required(t Target) error { return invalid(t, "is required and must not be empty") }
+
+// short bounds what a message repeats of a client's own text.
+func short(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
