@@ -11,26 +11,26 @@ func MatchVersion(header, current string) (bool, error) {
 	if rest == "*" {
 		return true, nil
 	}
-	_, want, _, ok := cutTag(current)
+	want, _, ok := cutTag(current)
 	if !ok {
 		return false, nil
 	}
-	match, any := false, false
+	match, found := false, false
 	for {
 		rest = strings.TrimLeft(rest, " \t,") // RFC 9110 §5.6.1.2: empty elements of a list are skipped
 		if rest == "" {
 			break
 		}
 		var tag string
-		_, tag, rest, ok = cutTag(rest)
+		tag, rest, ok = cutTag(rest)
 		rest = strings.TrimLeft(rest, " \t")
 		if !ok || rest != "" && rest[0] != ',' {
 			return false, badVersion()
 		}
-		any = true
+		found = true
 		match = match || tag == want
 	}
-	if !any {
+	if !found {
 		return false, badVersion()
 	}
 	return match, nil
@@ -40,17 +40,18 @@ func badVersion() error {
 	return BadRequest(InvalidSyntax, `If-Match and If-None-Match take "*" or versions in double quotes, as in W/"12", with commas between them.`)
 }
 
-// cutTag cuts the entity tag at the start of s (RFC 9110 §8.8.3); tag is what stands between the quotes.
-func cutTag(s string) (weak bool, tag, rest string, ok bool) {
-	s, weak = strings.CutPrefix(s, "W/")
-	if !strings.HasPrefix(s, `"`) {
-		return false, "", s, false
+// cutTag cuts the entity tag at the start of s (RFC 9110 §8.8.3), strong or weak; tag is what stands between the
+// quotes.
+func cutTag(s string) (tag, rest string, ok bool) {
+	s, ok = strings.CutPrefix(strings.TrimPrefix(s, "W/"), `"`)
+	if !ok {
+		return "", s, false
 	}
-	tag, rest, ok = strings.Cut(s[1:], `"`)
+	tag, rest, ok = strings.Cut(s, `"`)
 	for i := range len(tag) {
 		if c := tag[i]; c <= ' ' || c == 0x7F {
-			return false, "", s, false
+			return "", s, false
 		}
 	}
-	return weak, tag, rest, ok
+	return tag, rest, ok
 }

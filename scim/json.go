@@ -25,24 +25,30 @@ func (e *ParseError) Error() string { return fmt.Sprintf("at byte %d: %s", e.Off
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
+// decoder reads from a bytes.Buffer, which package jsontext reads in place where it would copy another reader.
 type decoder struct {
-	src bytes.Reader
+	src bytes.Buffer
 	dec jsontext.Decoder
+}
+
+// reset makes the decoder read doc. Duplicate names are found by object, which compares them without case.
+func (d *decoder) reset(doc []byte) {
+	d.src = *bytes.NewBuffer(doc)
+	d.dec.Reset(&d.src, jsontext.AllowDuplicateNames(true))
 }
 
 // Parse reads one JSON document (RFC 8259) into a value. All errors are of type *ParseError.
 func Parse(doc []byte) (any, error) {
 	d := decoders.Get().(*decoder)
 	defer decoders.Put(d)
-	d.src.Reset(doc)
-	d.dec.Reset(&d.src)
+	d.reset(doc)
+	defer d.reset(nil) // keeps no document alive in the pool
 	v, err := d.value(0)
 	if err == nil {
 		if _, end := d.dec.ReadToken(); !errors.Is(end, io.EOF) {
 			err = d.fail("more than one JSON value")
 		}
 	}
-	d.src.Reset(nil)
 	return v, err
 }
 
@@ -177,12 +183,12 @@ func duplicate(o *Object, seen map[string]struct{}, name string) bool {
 }
 
 func (d *decoder) syntax(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return d.fail("the document ends too early")
+	}
 	var syn *jsontext.SyntacticError
 	if errors.As(err, &syn) {
 		return &ParseError{Offset: syn.ByteOffset, Reason: strings.TrimPrefix(syn.Err.Error(), "jsontext: ")}
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return d.fail("the document ends too early")
 	}
 	return d.fail("not JSON")
 }
