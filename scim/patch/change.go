@@ -1,0 +1,285 @@
+package patch
+
+import (
+	"slices"
+
+	"github.com/scimbridge/scimbridge/scim"
+	"github.com/scimbridge/scimbridge/scim/filter"
+	"github.com/scimbridge/scimbridge/scim/schema"
+)
+
+// change carries out an operation whose target may be written.
+func (w *work) change(op *Operation, t schema.Target) error {
+	if t.Attr.Mutability == schema.ReadOnly {
+		return nil // id with its own value
+	}
+	switch {
+	case op.Path.Filter != nil:
+		return w.filtered(op, t)
+	case t.Attr.MultiValued && t.Sub != nil:
+		return w.everyElement(op, t)
+	case t.Attr.MultiValued:
+		return w.list(op, t)
+	case t.Attr.Type == schema.Complex && t.Sub == nil:
+		return w.complex(op, t)
+	case t.Sub != nil:
+		return w.subAttribute(op, t)
+	}
+	v, err := w.coerce(op, t)
+	if err != nil {
+		return err
+	}
+	w.put(t, v)
+	return nil
+}
+
+// coerce brings the operation's value into the attribute's form; nil for remove.
+func (w *work) coerce(op *Operation, t schema.Target) (any, error) {
+	if op.Op == Remove {
+		return nil, nil
+	}
+	value := op.Value
+	if !t.Attr.MultiValued || t.Sub != nil {
+		value = onlyElement(value)
+	}
+	return w.rt.Coerce(t, value)
+}
+
+// complex sets the sub-attributes given and keeps the others (RFC 7644 §3.5.2.1, §3.5.2.3); a sub-attribute given
+// as null goes.
+func (w *work) complex(op *Operation, t schema.Target) error {
+	v, err := w.coerce(op, t)
+	if err != nil {
+		return err
+	}
+	now, ok := v.(*scim.Object)
+	if !ok {
+		w.put(t, nil)
+		return nil
+	}
+	w.put(t, merged(t.Attr, w.get(t), now, onlyElement(op.Value)))
+	return nil
+}
+
+// merged is an object with the sub-attributes of now over those of old, less what raw sets to null.
+func merged(attr *schema.Attribute, old any, now *scim.Object, raw any) *scim.Object {
+	was, ok := old.(*scim.Object)
+	if !ok {
+		return now
+	}
+	out := was.Clone()
+	for name, value := range now.All() {
+		out.Set(name, value)
+	}
+	if o, ok := raw.(*scim.Object); ok {
+		for name := range o.All() {
+			sub := attr.SubAttribute(name)
+			if sub != nil && !now.Has(sub.Name) && sub.Mutability != schema.ReadOnly && sub.Mutability != schema.Immutable {
+				out.Delete(sub.Name)
+			}
+		}
+	}
+	return out
+}
+
+func (w *work) subAttribute(op *Operation, t schema.Target) error {
+	v, err := w.coerce(op, t)
+	if err != nil {
+		return err
+	}
+	o, ok := w.home(t, true).Get(t.Attr.Name).(*scim.Object)
+	if !ok {
+		if v == nil {
+			return nil
+		}
+		o = scim.NewObject()
+	}
+	o = o.Clone()
+	setOrDelete(o, t.Sub.Name, v)
+	if o.Len() == 0 {
+		w.put(t, nil)
+		return nil
+	}
+	w.put(t, o)
+	return nil
+}
+
+func setOrDelete(o *scim.Object, name string, v any) {
+	if v == nil {
+		o.Delete(name)
+		return
+	}
+	o.Set(name, v)
+}
+
+// list changes a multi-valued attribute as a whole.
+func (w *work) list(op *Operation, t schema.Target) error {
+	old, _ := w.get(t).(scim.Array)
+	if op.Op == Remove {
+		return w.removeFromList(op, t, old)
+	}
+	v, err := w.coerce(op, t)
+	if err != nil {
+		return err
+	}
+	now, _ := v.(scim.Array)
+	if op.Op == Replace {
+		w.putList(t, now)
+		return nil
+	}
+	if len(now) == 0 {
+		return nil
+	}
+	list := slices.Clone(old)
+	for _, e := range now {
+		if i := slices.IndexFunc(list, func(x any) bool { return scim.Equal(x, e) }); i >= 0 {
+			continue
+		}
+		list = append(list, e)
+		if isPrimary(e) {
+			demote(list, len(list)-1)
+		}
+	}
+	w.putList(t, list)
+	return nil
+}
+
+func (w *work) putList(t schema.Target, list scim.Array) {
+	if len(list) == 0 {
+		w.put(t, nil)
+		return
+	}
+	w.put(t, list)
+}
+
+// demote takes primary away from all elements but one: there is one at most (RFC 7643 §2.4).
+func demote(list scim.Array, keep int) {
+	for i, e := range list {
+		if i != keep && isPrimary(e) {
+			o := e.(*scim.Object).Clone() //nolint:forcetypeassert // isPrimary holds for objects only
+			o.Set("primary", false)
+			list[i] = o
+		}
+	}
+}
+
+func isPrimary(e any) bool {
+	o, ok := e.(*scim.Object)
+	if !ok {
+		return false
+	}
+	primary, _ := o.Get("primary").(bool)
+	return primary
+}
+
+// everyElement changes a sub-attribute of all elements.
+func (w *work) everyElement(op *Operation, t schema.Target) error {
+	old, _ := w.get(schema.Target{Extension: t.Extension, Attr: t.Attr}).(scim.Array)
+	v, err := w.coerce(op, t)
+	if err != nil {
+		return err
+	}
+	if len(old) == 0 && v != nil {
+		w.putList(t, scim.Array{scim.NewObject(scim.Member{Name: t.Sub.Name, Value: v})})
+		return nil
+	}
+	list := slices.Clone(old)
+	for i := range list {
+		w.setSub(list, i, t.Sub.Name, v)
+	}
+	w.putList(t, dropEmpty(list))
+	return nil
+}
+
+func (w *work) setSub(list scim.Array, i int, name string, v any) {
+	o, ok := list[i].(*scim.Object)
+	if !ok {
+		return
+	}
+	o = o.Clone()
+	setOrDelete(o, name, v)
+	list[i] = o
+	if v == true && name == "primary" {
+		demote(list, i)
+	}
+}
+
+func dropEmpty(list scim.Array) scim.Array {
+	return slices.DeleteFunc(list, func(e any) bool {
+		o, ok := e.(*scim.Object)
+		return ok && o.Len() == 0
+	})
+}
+
+// filtered changes the elements that the brackets select.
+func (w *work) filtered(op *Operation, t schema.Target) error {
+	whole := schema.Target{Extension: t.Extension, Attr: t.Attr}
+	old, _ := w.get(whole).(scim.Array)
+	m, err := filter.CompileElement(w.rt, t.Attr, op.Path.Filter)
+	if err != nil {
+		return err
+	}
+	var hits []int
+	for i, e := range old {
+		if o, ok := e.(*scim.Object); ok && m.Match(o) {
+			hits = append(hits, i)
+		}
+	}
+	if len(hits) == 0 {
+		return w.noElement(op, t, old)
+	}
+	list := slices.Clone(old)
+	if t.Sub != nil {
+		v, err := w.coerce(op, t)
+		if err != nil {
+			return err
+		}
+		for _, i := range hits {
+			w.setSub(list, i, t.Sub.Name, v)
+		}
+		w.putList(whole, dropEmpty(list))
+		return nil
+	}
+	return w.wholeElements(op, whole, list, hits)
+}
+
+// wholeElements removes, replaces or fills up the elements selected.
+func (w *work) wholeElements(op *Operation, t schema.Target, list scim.Array, hits []int) error {
+	var now *scim.Object
+	if op.Op != Remove && op.Value != nil {
+		v, err := w.rt.CoerceElement(t, onlyElement(op.Value))
+		if err != nil {
+			return err
+		}
+		now, _ = v.(*scim.Object)
+	}
+	if now == nil {
+		if op.Op == Add {
+			return nil
+		}
+		for k, i := range hits {
+			list = slices.Delete(list, i-k, i-k+1)
+		}
+		w.putList(t, list)
+		return nil
+	}
+	for _, i := range hits {
+		o := now
+		if op.Op == Add {
+			o = merged(t.Attr, list[i], now, op.Value)
+		} else {
+			o = o.Clone()
+			for name, value := range constraints(t.Attr, op.Path.Filter).All() {
+				if !o.Has(name) {
+					o.Set(name, value)
+				}
+			}
+		}
+		list[i] = o
+		if isPrimary(o) {
+			demote(list, i)
+		}
+	}
+	w.putList(t, list)
+	return nil
+}
