@@ -46,6 +46,8 @@ type draft struct {
 	rt   *ResourceType
 	root []any
 	exts [][]any // by position of the extension; nil where it has no data
+	// parts: a complex value was put together of sub-attributes, so that required ones may be missing.
+	parts bool
 }
 
 // proper places what stands where the schema puts it, and tells whether it did.
@@ -195,6 +197,7 @@ func (d *draft) place(t Target, v any, force bool) error {
 		return err
 	}
 	*slot = with(t.Attr, o, t.Sub.Name, v)
+	d.parts = true
 	return nil
 }
 
@@ -239,6 +242,9 @@ func (d *draft) document() (*scim.Object, error) {
 	for i, a := range d.rt.index.root.attrs {
 		switch {
 		case d.root[i] != nil:
+			if err := d.whole(Target{Attr: a}, d.root[i]); err != nil {
+				return nil, err
+			}
 			members = append(members, scim.Member{Name: a.Name, Value: d.root[i]})
 		case a.Required:
 			return nil, required(Target{Attr: a})
@@ -277,9 +283,21 @@ func (d *draft) extensionObject(k int) (*scim.Object, error) {
 		return nil, nil
 	}
 	for i, a := range ext.Attributes {
+		t := Target{Extension: ext, Attr: a}
 		if a.Required && d.exts[k][i] == nil {
-			return nil, required(Target{Extension: ext, Attr: a})
+			return nil, required(t)
+		}
+		if err := d.whole(t, d.exts[k][i]); err != nil {
+			return nil, err
 		}
 	}
 	return scim.NewObject(members...), nil
+}
+
+// whole checks that a complex value that was put together has its required sub-attributes.
+func (d *draft) whole(t Target, v any) error {
+	if o, ok := v.(*scim.Object); ok && d.parts {
+		return checkSubs(t, o)
+	}
+	return nil
 }

@@ -274,6 +274,7 @@ func TestCanonicalErrors(t *testing.T) {
 		"dateTime":            {`{"userName":"u","since":"2020-13-01"}`, ":since must be a dateTime"},
 		"simple list":         {`{"userName":"u","tags":["a",5]}`, ":tags must be a string"},
 		"required inside":     {`{"userName":"u","box":{"e":true}}`, ":box.a is required"},
+		"required, dotted":    {`{"userName":"u","box.f":"x"}`, ":box.a is required"},
 		"dotted into nothing": {`{"userName":"u","name.givenName":[1]}`, "name.givenName must be a string"},
 	}
 	group := map[string]struct{ in, want string }{

@@ -196,7 +196,7 @@ func assemble(t Target, slots []any, n int) (any, error) {
 		switch {
 		case slots[i] != nil:
 			members = append(members, scim.Member{Name: sub.Name, Value: slots[i]})
-		case sub.Required && sub.Mutability != ReadOnly:
+		case sub.Required && stored(sub):
 			return nil, required(Target{t.Extension, t.Attr, sub})
 		}
 	}

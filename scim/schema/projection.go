@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/scimbridge/scimbridge/scim"
@@ -60,9 +61,10 @@ func (p *Projection) parse(rt *ResourceType, names []string, m mode) bool {
 			p.exts[t.Extension] = true
 		default:
 			c := p.attrs[t.Attr]
-			if t.Sub == nil {
+			switch {
+			case t.Sub == nil:
 				c.whole = true
-			} else {
+			case !slices.Contains(c.subs, t.Sub):
 				c.subs = append(c.subs, t.Sub)
 			}
 			p.attrs[t.Attr] = c
@@ -196,10 +198,7 @@ func (p Projection) parts(a *Attribute, c choice, all bool, v any) any {
 }
 
 func (p Projection) shows(sub *Attribute, c choice, all bool) bool {
-	named := false
-	for _, s := range c.subs {
-		named = named || s == sub
-	}
+	named := slices.Contains(c.subs, sub)
 	switch sub.Returned {
 	case Always:
 		return true

@@ -155,12 +155,17 @@ func tidyObject(t Target, o *scim.Object) (any, error) {
 		}
 		o = scim.NewObject(members...)
 	}
+	return o, checkSubs(t, o)
+}
+
+// checkSubs refuses a complex value that lacks a required sub-attribute.
+func checkSubs(t Target, o *scim.Object) error {
 	for _, sub := range t.Attr.Sub {
-		if sub.Required && sub.Mutability != ReadOnly && !o.Has(sub.Name) {
-			return nil, required(Target{t.Extension, t.Attr, sub})
+		if sub.Required && stored(sub) && !o.Has(sub.Name) {
+			return required(Target{t.Extension, t.Attr, sub})
 		}
 	}
-	return o, nil
+	return nil
 }
 
 // distinct leaves one of several equal elements, where the first one stood. Complex elements are equal when type
