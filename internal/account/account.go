@@ -198,6 +198,7 @@ type NewGroup struct {
 	ExternalID string
 	Profile    []byte
 	Members    []string // user ids; unknown ones are skipped and named in GroupResult
+	Strict     bool     // as in GroupChange
 }
 
 // GroupChange is what ChangeGroup takes. Members are changed in the order of Steps, all in one transaction.

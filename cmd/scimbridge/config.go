@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// environment is everything a verb takes from outside. Nothing else in the program reads it.
+type environment struct {
+	args     []string
+	env      []string
+	stdin    io.Reader
+	stdout   io.Writer
+	stderr   io.Writer
+	terminal bool // stdout is a terminal
+
+	settings []setting // what is not at its default
+	warnings []string  // about OP_* variables without effect
+	refused  []string  // OP_* variables that must not be ignored
+}
+
+// verb is a command that has been parsed.
+type verb interface {
+	Run(ctx context.Context, e *environment) error
+}
+
+// commandLine is the one table of verbs and settings. From it come parsing, --help, docs/configuration.md and the
+// names that deployment files are checked against. Names beginning with OP_ that the original documents keep their
+// meaning and their default.
+type commandLine struct {
+	Serve       serveVerb       `cmd:"" help:"Run the bridge (what the image runs)." default:"withargs"`
+	Dev         devVerb         `cmd:"" help:"Run account and bridge in one process with embedded defaults, to try things out."`
+	Credentials credentialsVerb `cmd:"" help:"Make or look at the scimsession and its bearer token."`
+	Check       checkVerb       `cmd:"" help:"Check a SCIM server against the RFCs."`
+	Account     accountVerb     `cmd:"" help:"Look after the account: people, groups, activity, backup."`
+	Healthcheck healthcheckVerb `cmd:"" help:"Ask a running bridge for /ready; exit 0 when it is, else 1."`
+	Version     versionVerb     `cmd:"" help:"Print the version."`
+}
+
+// logSettings say how the log looks.
+type logSettings struct {
+	Debug      bool `name:"debug" env:"OP_DEBUG" help:"Log at level debug."`
+	Trace      bool `name:"trace" env:"OP_TRACE" help:"Log at level trace, which includes debug."`
+	JSONLogs   bool `name:"json-logs" env:"OP_JSON_LOGS" help:"Log as JSON, a line each. Wins over pretty logs."`
+	PrettyLogs bool `name:"pretty-logs" env:"OP_PRETTY_LOGS" help:"Log in colour."`
+}
+
+// bridgeSettings are the settings of a running bridge, in serve as in dev.
+type bridgeSettings struct {
+	MonitoringTokenFile string   `name:"monitoring-token-file" env:"OP_MONITORING_TOKEN_FILE" placeholder:"FILE" help:"File with the token that opens /monitoring, /health and /metrics and nothing else. Without it /monitoring is off."`
+	TrustedProxies      []string `name:"trusted-proxies" env:"OP_TRUSTED_PROXIES" placeholder:"CIDR,…" default:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" help:"Addresses of proxies whose X-Forwarded-For, -Proto and -Host are believed. \"none\": no proxy."`
+	StrictMembers       bool     `name:"strict-members" env:"OP_STRICT_MEMBERS" help:"Refuse group changes that name unknown people (400) instead of skipping those with a warning."`
+	ExtensionsFile      string   `name:"extensions-file" env:"OP_EXTENSIONS_FILE" placeholder:"FILE" help:"JSON file that declares further SCIM extension schemas."`
+}
+
+// later are the original's settings that this version does not act on yet, with what that means.
+var later = map[string]string{
+	"OP_CONFIRMATION_INTERVAL": "people are confirmed by an administrator in this version",
+	"OP_REDIS_URL":             "this version needs no Redis and runs as one replica",
+	"OP_REDIS_HOST":            "this version needs no Redis and runs as one replica",
+	"OP_REDIS_PORT":            "this version needs no Redis and runs as one replica",
+	"OP_REDIS_USERNAME":        "this version needs no Redis and runs as one replica",
+	"OP_REDIS_PASSWORD":        "this version needs no Redis and runs as one replica",
+	"OP_REDIS_ENABLE_SSL":      "this version needs no Redis and runs as one replica",
+	"OP_REDIS_SSL_ENABLED":     "this version needs no Redis and runs as one replica",
+	"OP_REDIS_INSECURE_SSL":    "this version needs no Redis and runs as one replica",
+	"OP_LETSENCRYPT_EMAIL":     "this version leaves TLS to a proxy in front",
+	"OP_WORKSPACE_CREDENTIALS": "this version does not read from Google Workspace",
+	"OP_WORKSPACE_SETTINGS":    "this version does not read from Google Workspace",
+	"OP_DOMAIN":                "the account is named by the scimsession",
+	"OP_ONE_CLICK":             "there is no such mode",
+}
+
+// refused are the original's settings that promise a protection this version cannot give; going on without it
+// would be worse than not starting.
+var refused = []string{"OP_TLS_DOMAIN", "OP_LETSENCRYPT_DOMAIN", "OP_TLS_CERT_FILE", "OP_TLS_KEY_FILE", "OP_DNS_CHALLENGE_CONFIG_FILE"}
+
+// parse reads the command line and the environment. A nil verb means that help was printed.
+func parse(e *environment) (verb, error) {
+	var line commandLine
+	parser, err := newParser(&line, e)
+	if err != nil {
+		return nil, err
+	}
+	exited := false
+	parser.Exit = func(int) { exited = true }
+	env := map[string]string{}
+	for _, kv := range e.env {
+		k, v, _ := strings.Cut(kv, "=")
+		if v == "" && strings.HasPrefix(k, "OP_") {
+			// Task definitions write OP_TLS_DOMAIN="" for "not set".
+			if err := os.Unsetenv(k); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		env[k] = v
+	}
+	ctx, err := parser.Parse(helpAsFlag(e.args))
+	if exited {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w (scimbridge --help lists the verbs and settings)", err)
+	}
+	e.settings = sources(ctx, env)
+	e.warnings = warnings(parser.Model, env)
+	e.refused = promises(env)
+	v, ok := ctx.Selected().Target.Addr().Interface().(verb)
+	if !ok {
+		return nil, errors.New("a verb is missing (scimbridge --help lists them)")
+	}
+	return v, nil
+}
+
+func newParser(line *commandLine, e *environment) (*kong.Kong, error) {
+	return kong.New(line,
+		kong.Name("scimbridge"),
+		kong.Description("Keeps the people and groups of an end-to-end encrypted account equal to those of the identity provider, by SCIM 2.0."),
+		kong.Writers(e.stdout, e.stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+}
+
+// helpAsFlag lets "scimbridge help [verb]" work as "--help".
+func helpAsFlag(args []string) []string {
+	if len(args) > 0 && args[0] == "help" {
+		return append(slices.Clone(args[1:]), "--help")
+	}
+	return args
+}
+
+// setting is where a value came from, for the log. Values that are secret have no setting of their own: they are
+// named by file, but for OP_SESSION, whose value is never shown.
+type setting struct{ name, source, value string }
+
+func sources(ctx *kong.Context, env map[string]string) []setting {
+	flags := map[*kong.Flag]bool{}
+	for _, p := range ctx.Path {
+		if p.Flag != nil {
+			flags[p.Flag] = true
+		}
+	}
+	var list []setting
+	for _, f := range ctx.Flags() {
+		s := setting{name: f.Name, value: fmt.Sprint(ctx.FlagValue(f)), source: "default"}
+		for _, name := range f.Envs {
+			if _, ok := env[name]; ok {
+				s.source = name
+			}
+		}
+		if flags[f] {
+			s.source = "--" + f.Name
+		}
+		if f.Name == "session" {
+			s.value = "[not shown]"
+		}
+		if s.source != "default" {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// warnings names the OP_* variables that have no effect, and the nearest that has.
+func warnings(model *kong.Application, env map[string]string) []string {
+	known := variables(model.Node)
+	var list []string
+	for name := range env {
+		if !strings.HasPrefix(name, "OP_") || known[name] || slices.Contains(refused, name) {
+			continue
+		}
+		if why, ok := later[name]; ok {
+			list = append(list, fmt.Sprintf("%s has no effect: %s", name, why))
+			continue
+		}
+		w := name + " is not a setting of scimbridge"
+		if near := nearest(name, known); near != "" {
+			w += "; did you mean " + near + "?"
+		}
+		list = append(list, w)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// promises returns the refused settings that are set.
+func promises(env map[string]string) []string {
+	var list []string
+	for _, name := range refused {
+		if env[name] != "" {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// variables are the environment's names of all settings.
+func variables(n *kong.Node) map[string]bool {
+	names := map[string]bool{}
+	var walk func(*kong.Node)
+	walk = func(n *kong.Node) {
+		for _, f := range n.Flags {
+			for _, name := range f.Envs {
+				names[name] = true
+			}
+		}
+		for _, c := range n.Children {
+			walk(c)
+		}
+	}
+	walk(n)
+	return names
+}
+
+// nearest is the known name that a mistyped one was probably meant to be; "" if none is near.
+func nearest(name string, known map[string]bool) string {
+	best, at := "", 4 // three slips at most
+	for k := range known {
+		if d := distance(name, k); d < at || d == at && k < best {
+			best, at = k, d
+		}
+	}
+	return best
+}
+
+// distance is the number of insertions, deletions and replacements between two names.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		previous := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := previous
+			if a[i] != b[j] {
+				cost++
+			}
+			previous = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// proxies reads the list of trusted proxies.
+func (b *bridgeSettings) proxies() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range b.TrustedProxies {
+		text = strings.TrimSpace(text)
+		if text == "" || text == "none" {
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			addr, err2 := netip.ParseAddr(text)
+			if err2 != nil {
+				return nil, fmt.Errorf("OP_TRUSTED_PROXIES: %q is neither an address nor a network like 10.0.0.0/8", text)
+			}
+			p = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// secretFile reads a file that holds one secret. Line ends around it are not part of it.
+func secretFile(setting, path string) (string, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", setting, err)
+	}
+	text := strings.TrimSpace(string(raw))
+	if text == "" {
+		return "", fmt.Errorf("%s: %s is empty", setting, path)
+	}
+	return text, nil
+}

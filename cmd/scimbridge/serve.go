@@ -1,0 +1,293 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/internal/account/accountapi"
+	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/keyset"
+	"github.com/scimbridge/scimbridge/internal/server"
+	"github.com/scimbridge/scimbridge/internal/server/web"
+)
+
+// defaultSession is where the original looks when OP_SESSION is not set.
+const defaultSession = "/home/opuser/.op/scimsession"
+
+// pingPort is where /ping is served alone (OP_PING_SERVER), as the original documents.
+const pingPort = "8080"
+
+// serveVerb runs the bridge.
+type serveVerb struct {
+	Session         string `name:"session" env:"OP_SESSION" placeholder:"FILE|JSON|BASE64" help:"The scimsession: a path, or the contents as JSON or base64. Not set: /home/opuser/.op/scimsession."`
+	Data            string `name:"data" env:"OP_DATA_DIR" placeholder:"DIR" help:"Folder with the account's database, which this process then serves too."`
+	Port            int    `name:"port" env:"OP_PORT" default:"3002" help:"Port for HTTP on all addresses."`
+	Listen          string `name:"listen" env:"OP_LISTEN" placeholder:"ADDR" help:"Address and port for HTTP, instead of --port."`
+	PingServer      bool   `name:"ping-server" env:"OP_PING_SERVER" help:"Serve /ping alone on port 8080 as well."`
+	UnlockTokenFile string `name:"unlock-token-file" env:"OP_UNLOCK_TOKEN_FILE" placeholder:"FILE" help:"File with the bearer token, to start unlocked. Whoever can read it and the scimsession has both halves of the secret."`
+	bridgeSettings
+	logSettings
+}
+
+// Run serves until ctx ends, then drains.
+func (v *serveVerb) Run(ctx context.Context, e *environment) error {
+	log := v.logger(e.stderr)
+	e.announce(log)
+	if len(e.refused) > 0 {
+		return fmt.Errorf("%s: this version does not terminate TLS, and going on without it would send tokens in the clear. Put a load balancer or proxy with TLS in front and unset the variable", strings.Join(e.refused, ", "))
+	}
+	address := v.Listen
+	if address == "" {
+		address = fmt.Sprintf(":%d", v.Port)
+	}
+	parts := assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
+	raw, origin, err := session(v.Session)
+	switch {
+	case errors.Is(err, keyset.ErrNoSession):
+		parts.missing = &web.Missing{Problem: err.Error(), LookedFor: []string{origin}}
+		log.Error("no scimsession", "looked for", origin, "next", "open /app of this bridge in a browser: it says what to do")
+	case err != nil:
+		return fmt.Errorf("%s: %w", origin, err)
+	default:
+		parts.session = raw
+		log.Info("scimsession read", "from", origin)
+	}
+	if v.UnlockTokenFile != "" {
+		if parts.token, err = secretFile("OP_UNLOCK_TOKEN_FILE", v.UnlockTokenFile); err != nil {
+			return err
+		}
+	}
+	if v.PingServer {
+		parts.ping = ":" + pingPort
+	}
+	return parts.run(ctx, address, func(string) error { return nil })
+}
+
+// session finds the scimsession: what OP_SESSION says, or the file where the original looks.
+func session(value string) (raw []byte, origin string, err error) {
+	if value == "" {
+		raw, err = os.ReadFile(defaultSession)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, "OP_SESSION is not set, and there is no file " + defaultSession, keyset.ErrNoSession
+		}
+		return raw, defaultSession, err
+	}
+	return keyset.DecodeSession(value, os.ReadFile)
+}
+
+// assembly is a bridge with its account, about to be put together.
+type assembly struct {
+	bridgeSettings
+	session  []byte
+	missing  *web.Missing // there is no session
+	token    string       // unlocks at start; empty: whoever presents the token does
+	data     string       // folder of the account
+	ping     string       // address of the ping server; empty: none
+	drainFor time.Duration
+	log      *slog.Logger
+}
+
+const (
+	// drainPause is how long requests are still taken after /ready has said no: two rounds of a load balancer that
+	// asks every second.
+	drainPause = 2 * time.Second
+	// drainLimit is how long requests under way may take to end. Container platforms kill after 30 s.
+	drainLimit = 20 * time.Second
+)
+
+// run puts the parts together, listens, tells the address and serves until ctx ends.
+func (a *assembly) run(ctx context.Context, address string, ready func(url string) error) (err error) {
+	h, closeAll, err := a.handler(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeAll()) }()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w (choose another port with --port or --listen)", err)
+	}
+	servers := []*http.Server{httpServer(h, a.log)}
+	failed := make(chan error, 2)
+	go func() { failed <- servers[0].Serve(listener) }()
+	if a.ping != "" {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /ping", server.Ping)
+		pings, err := net.Listen("tcp", a.ping)
+		if err != nil {
+			return errors.Join(err, servers[0].Close())
+		}
+		servers = append(servers, httpServer(mux, a.log))
+		go func() { failed <- servers[1].Serve(pings) }()
+	}
+	url := "http://" + local(listener.Addr())
+	a.log.Info("listening", "address", listener.Addr().String(), "state", h.State(ctx))
+	if err := ready(url); err != nil {
+		return errors.Join(err, closeServers(servers))
+	}
+	select {
+	case err := <-failed:
+		return errors.Join(err, closeServers(servers))
+	case <-ctx.Done():
+	}
+	return a.drain(h, servers)
+}
+
+// drain lets load balancers see that no requests are wanted, then waits for those under way.
+func (a *assembly) drain(h *server.Server, servers []*http.Server) error {
+	a.log.Info("draining")
+	h.Drain()
+	pause := time.NewTimer(a.drainFor)
+	defer pause.Stop()
+	<-pause.C
+	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	var err error
+	for _, s := range servers {
+		err = errors.Join(err, s.Shutdown(ctx))
+	}
+	a.log.Info("stopped")
+	return err
+}
+
+func closeServers(servers []*http.Server) error {
+	var err error
+	for _, s := range servers {
+		err = errors.Join(err, s.Close())
+	}
+	return err
+}
+
+// httpServer sets the limits that hold before a handler sees a request.
+func httpServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,  // a header is a few hundred bytes
+		ReadTimeout:       60 * time.Second,  // 16 MiB at 2 Mbit/s
+		WriteTimeout:      120 * time.Second, // the longest list at 1 Mbit/s
+		IdleTimeout:       120 * time.Second, // above the 60 s of common load balancers, which must close first
+		MaxHeaderBytes:    1 << 20,           // a filter as long as a URL may be, refused with a clear error
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// handler wires the whole program: account, bridge, lock, pages, server.
+func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, error) {
+	metricsLock := func() bool { return false }
+	c := server.Config{Clock: time.Now, Log: a.log}
+	var err error
+	if c.Trusted, err = a.proxies(); err != nil {
+		return nil, nil, err
+	}
+	if a.MonitoringTokenFile != "" {
+		text, err := secretFile("OP_MONITORING_TOKEN_FILE", a.MonitoringTokenFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.Monitoring = server.NewSecret(text)
+	}
+	health := &server.Health{Version: version, Build: build, Clock: time.Now}
+	c.Health = health
+	closeAll := func() error { return nil }
+	started := time.Now()
+	pages := web.Config{Clock: time.Now, Log: a.log, Missing: a.missing}
+	var accounts *account.Service
+	if a.missing == nil {
+		parsed, err := keyset.ParseSession(a.session)
+		if err != nil {
+			return nil, nil, fmt.Errorf("scimsession: %w", err)
+		}
+		var closeAccount func() error
+		if accounts, closeAccount, err = a.account(ctx, parsed); err != nil {
+			return nil, nil, err
+		}
+		closeAll = closeAccount
+		lock := bridge.NewLock(parsed, time.Now)
+		if a.token != "" {
+			if err := lock.Present(a.token); err != nil {
+				return nil, nil, errors.Join(fmt.Errorf("OP_UNLOCK_TOKEN_FILE: the token in it is not the one of this scimsession"), closeAll())
+			}
+		}
+		types, err := resourceTypes(a.ExtensionsFile)
+		if err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
+		header := parsed.Header()
+		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
+		c.Provider = bridge.New(bridge.Config{
+			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
+			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
+		})
+		health.Checks = checks(accounts, lock, started)
+	}
+	c.Metrics = server.NewMetrics(version, metricsLock)
+	var s *server.Server
+	pages.Secure = func(r *http.Request) bool { return s.Secure(r) }
+	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
+	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
+	if c.Pages, err = web.New(pages); err != nil {
+		return nil, nil, errors.Join(err, closeAll())
+	}
+	s = server.New(c)
+	return s, closeAll, nil
+}
+
+// account opens the account that this process serves itself.
+func (a *assembly) account(ctx context.Context, session *keyset.Session) (*account.Service, func() error, error) {
+	if a.data == "" {
+		return nil, nil, errors.New("this version serves the account in the same process: name its folder with --data or OP_DATA_DIR (scimbridge credentials new --data DIR makes one)")
+	}
+	service, closeStore, err := openAccount(ctx, a.data, a.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := belongs(ctx, service, session.Header()); err != nil {
+		return nil, nil, errors.Join(err, closeStore())
+	}
+	socket, err := accountapi.Listen(socketPath(a.data), service, a.log)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeStore())
+	}
+	return service, func() error { return errors.Join(socket.Close(), closeStore()) }, nil
+}
+
+// belongs refuses a scimsession of another account, or of a generation that has been replaced.
+func belongs(ctx context.Context, service *account.Service, h keyset.Header) error {
+	info, err := service.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	if info.ID != h.Account {
+		return fmt.Errorf("the scimsession belongs to the account %s, but the data folder holds the account %s. Use the scimsession that was made with this folder, or make a new one: scimbridge credentials new --data DIR", h.Account, info.ID)
+	}
+	generation, err := service.Generation(ctx)
+	if err != nil {
+		return err
+	}
+	if generation != h.Generation {
+		return fmt.Errorf("the scimsession is of generation %d, but credentials of generation %d have been made since. Put the newer scimsession in its place and give the identity provider the newer token", h.Generation, generation)
+	}
+	return nil
+}
+
+// local is a listener's address as a client on this machine reaches it.
+func local(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func databasePath(data string) string { return filepath.Join(data, "account.db") }

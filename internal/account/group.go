@@ -1,0 +1,374 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Group returns a group that the integration sees.
+func (s *Service) Group(ctx context.Context, id string) (Group, error) {
+	var g Group
+	err := s.store.View(ctx, func(tx Tx) error {
+		row, err := visibleGroup(tx, id)
+		g = shown(&row)
+		return err
+	})
+	return g, err
+}
+
+func visibleGroup(tx Tx, id string) (GroupRow, error) {
+	row, err := tx.GroupByID(id)
+	if err == nil && !row.Visible() {
+		return row, ErrNotFound
+	}
+	return row, err
+}
+
+// shown is the group as the integration sees it: of an adopted one, its own memberships count.
+func shown(row *GroupRow) Group {
+	g := row.Group
+	if g.Mode == Additive {
+		g.Members = row.ThroughSCIM
+	}
+	return g
+}
+
+// scope is the source of the memberships that the integration sees and removes; "" means all.
+func scope(m GroupMode) Source {
+	if m == Additive {
+		return SCIM
+	}
+	return ""
+}
+
+// Groups returns the groups that match, of those the integration sees.
+func (s *Service) Groups(ctx context.Context, q Query) (GroupPage, error) {
+	var page GroupPage
+	err := s.store.View(ctx, func(tx Tx) error {
+		rows, total, next, err := tx.Groups(q, VisibleOnly)
+		page = GroupPage{Groups: make([]Group, len(rows)), Total: total, Next: next}
+		for i := range rows {
+			page.Groups[i] = shown(&rows[i])
+		}
+		return err
+	})
+	return page, err
+}
+
+// Members lists the members of a group that the integration sees.
+func (s *Service) Members(ctx context.Context, group, after string, limit int) ([]Member, error) {
+	var members []Member
+	err := s.store.View(ctx, func(tx Tx) error {
+		row, err := visibleGroup(tx, group)
+		if err != nil {
+			return err
+		}
+		members, err = tx.Members(row.Seq, after, limit, scope(row.Mode))
+		return err
+	})
+	return members, err
+}
+
+// CreateGroup makes a group whose truth is the identity provider's list.
+func (s *Service) CreateGroup(ctx context.Context, n NewGroup) (GroupResult, error) {
+	var res GroupResult
+	if err := checkGroup(n.Name, n.ExternalID, n.Profile); err != nil {
+		return res, err
+	}
+	err := s.update(ctx, "group.create", "group", n.ID, func(tx Tx) error {
+		res = GroupResult{}
+		if err := nameIsFree(tx, n.Name, ""); err != nil {
+			var taken *TakenError
+			if errors.As(err, &taken) && taken.ID == n.ID { // the same call again
+				row, err := tx.GroupByID(n.ID)
+				res.Group = shown(&row)
+				return err
+			}
+			return err
+		}
+		now := s.now()
+		row := GroupRow{Group: Group{
+			ID: n.ID, Name: n.Name, ExternalID: n.ExternalID, Profile: n.Profile, Managed: true, Mode: Exclusive,
+			Revision: 1, Created: now, Modified: now,
+		}}
+		if err := tx.InsertGroup(&row); err != nil {
+			return err
+		}
+		if err := s.enter(ctx, tx, "group.create", "group", row.ID, ""); err != nil {
+			return err
+		}
+		c := GroupChange{Strict: n.Strict}
+		if len(n.Members) > 0 {
+			c.Steps = []MemberStep{{Kind: Add, Users: n.Members}}
+		}
+		var err error
+		if res.Unknown, _, err = s.step(ctx, tx, &row, c); err != nil {
+			return err
+		}
+		res.Group, res.Changed = shown(&row), true
+		return tx.UpdateGroup(&row)
+	})
+	return res, err
+}
+
+// nameIsFree refuses a name that another group has, managed or not; except is the group that is to have it.
+func nameIsFree(tx Tx, name, except string) error {
+	holders, err := tx.GroupsByName(Fold(name))
+	if err != nil {
+		return err
+	}
+	holders = slices.DeleteFunc(holders, func(g GroupRow) bool { return g.ID == except })
+	if len(holders) == 0 {
+		return nil
+	}
+	return &TakenError{Kind: ErrGroupName, ID: holders[0].ID, Managed: holders[0].Visible(), Several: len(holders) > 1}
+}
+
+// ChangeGroup changes name, external id, profile and members, all or nothing.
+func (s *Service) ChangeGroup(ctx context.Context, id string, c GroupChange) (GroupResult, error) {
+	var res GroupResult
+	err := s.update(ctx, "group.change", "group", id, func(tx Tx) error {
+		res = GroupResult{}
+		row, err := visibleGroup(tx, id)
+		if err != nil {
+			return err
+		}
+		if c.IfRevision != 0 && c.IfRevision != row.Revision {
+			return ErrRevision
+		}
+		described, err := s.describeGroup(ctx, tx, &row, c)
+		if err != nil {
+			return err
+		}
+		var moved bool
+		if res.Unknown, moved, err = s.step(ctx, tx, &row, c); err != nil {
+			return err
+		}
+		if res.Changed = described || moved; res.Changed {
+			row.Revision++
+			row.Modified = s.after(row.Modified)
+			if err := tx.UpdateGroup(&row); err != nil {
+				return err
+			}
+		}
+		res.Group = shown(&row)
+		return nil
+	})
+	return res, err
+}
+
+// describeGroup carries name, external id and profile into the row and tells whether anything changed.
+func (s *Service) describeGroup(ctx context.Context, tx Tx, row *GroupRow, c GroupChange) (bool, error) {
+	name, external, profile := row.Name, row.ExternalID, row.Profile
+	if c.Name != nil {
+		name = *c.Name
+	}
+	if c.ExternalID != nil {
+		external = *c.ExternalID
+	}
+	if c.Profile != nil {
+		profile = c.Profile
+	}
+	if name == row.Name && external == row.ExternalID && bytes.Equal(profile, row.Profile) {
+		return false, nil
+	}
+	if err := checkGroup(name, external, profile); err != nil {
+		return false, err
+	}
+	verb := "group.change"
+	if Fold(name) != Fold(row.Name) {
+		if err := nameIsFree(tx, name, row.ID); err != nil {
+			return false, err
+		}
+		verb = "group.rename"
+	}
+	row.Name, row.ExternalID, row.Profile = name, external, profile
+	return true, s.enter(ctx, tx, verb, "group", row.ID, "")
+}
+
+func checkGroup(name, external string, profile []byte) error {
+	if strings.TrimSpace(name) == "" {
+		return &InvalidError{"displayName", "is required and must not be empty"}
+	}
+	if err := field("displayName", name, maxName); err != nil {
+		return err
+	}
+	if err := field("externalId", external, maxKey); err != nil {
+		return err
+	}
+	if len(profile) > maxProfile {
+		return &InvalidError{"the resource", "is too large to be kept"}
+	}
+	return nil
+}
+
+// step carries out the changes of members, in order, and keeps the row's counts.
+func (s *Service) step(ctx context.Context, tx Tx, row *GroupRow, c GroupChange) (unknown []string, moved bool, err error) {
+	for _, st := range c.Steps {
+		if len(st.Users) > maxGroup {
+			return nil, false, &InvalidError{"members", "names more than " + strconv.Itoa(maxGroup) + " people"}
+		}
+		seqs, missing, err := found(tx, st)
+		if err != nil {
+			return nil, false, err
+		}
+		if len(missing) > 0 && st.Kind != Remove {
+			if c.Strict {
+				return nil, false, &UnknownMembersError{missing}
+			}
+			unknown = append(unknown, missing...)
+		}
+		add, remove := seqs, []int64(nil)
+		switch st.Kind {
+		case Remove:
+			add, remove = nil, seqs
+		case Replace:
+			if add, remove, err = difference(tx, row, seqs); err != nil {
+				return nil, false, err
+			}
+		}
+		changed, err := s.move(ctx, tx, row, add, remove)
+		if err != nil {
+			return nil, false, err
+		}
+		moved = moved || changed
+	}
+	return unknown, moved, nil
+}
+
+// found looks the users of a step up; missing are the ids of nobody, in order.
+func found(tx Tx, st MemberStep) (seqs []int64, missing []string, err error) {
+	byID, err := tx.FindUsers(st.Users)
+	if err != nil {
+		return nil, nil, err
+	}
+	seen := make(map[int64]bool, len(byID))
+	for _, id := range st.Users {
+		seq, ok := byID[id]
+		if !ok {
+			missing = append(missing, id)
+			continue
+		}
+		if !seen[seq] {
+			seen[seq] = true
+			seqs = append(seqs, seq)
+		}
+	}
+	return seqs, missing, nil
+}
+
+// difference is what a replacement has to add and to remove.
+func difference(tx Tx, row *GroupRow, want []int64) (add, remove []int64, err error) {
+	have, err := tx.MemberSeqs(row.Seq, scope(row.Mode))
+	if err != nil {
+		return nil, nil, err
+	}
+	wanted := make(map[int64]bool, len(want))
+	for _, seq := range want {
+		wanted[seq] = true
+	}
+	for _, seq := range have {
+		if !wanted[seq] {
+			remove = append(remove, seq)
+		}
+		delete(wanted, seq)
+	}
+	for _, seq := range want {
+		if wanted[seq] {
+			add = append(add, seq)
+		}
+	}
+	return add, remove, nil
+}
+
+// move adds and removes members and enters what changed.
+func (s *Service) move(ctx context.Context, tx Tx, row *GroupRow, add, remove []int64) (bool, error) {
+	added, err := tx.AddMembers(row.Seq, add, SCIM)
+	if err != nil {
+		return false, err
+	}
+	removed, err := tx.RemoveMembers(row.Seq, remove, SCIM)
+	if err != nil {
+		return false, err
+	}
+	through := len(removed)
+	if row.Mode != Additive && through < len(remove) {
+		manual, err := tx.RemoveMembers(row.Seq, remove, Manual)
+		if err != nil {
+			return false, err
+		}
+		removed = append(removed, manual...)
+	}
+	row.Members += len(added) - len(removed)
+	row.ThroughSCIM += len(added) - through
+	if err := s.enterMembers(ctx, tx, "group.members.add", row.ID, added); err != nil {
+		return false, err
+	}
+	if err := s.enterMembers(ctx, tx, "group.members.remove", row.ID, removed); err != nil {
+		return false, err
+	}
+	return len(added)+len(removed) > 0, nil
+}
+
+// namedMembers is how many people a log entry names one by one; of more it gives the number.
+const namedMembers = 1000
+
+func (s *Service) enterMembers(ctx context.Context, tx Tx, verb, group string, seqs []int64) error {
+	if len(seqs) == 0 {
+		return nil
+	}
+	detail := strconv.Itoa(len(seqs)) + " people"
+	if len(seqs) <= namedMembers {
+		ids := make([]string, len(seqs))
+		for i, seq := range seqs {
+			id, err := tx.UserID(seq)
+			if err != nil {
+				return err
+			}
+			ids[i] = id
+		}
+		detail = strings.Join(ids, " ")
+	}
+	return s.enter(ctx, tx, verb, "group", group, detail)
+}
+
+// DeleteGroup deletes a group that the integration made; one that it was given goes back to the account, less the
+// memberships that came through the integration.
+func (s *Service) DeleteGroup(ctx context.Context, id string, ifRevision int64) error {
+	return s.update(ctx, "group.delete", "group", id, func(tx Tx) error {
+		row, err := visibleGroup(tx, id)
+		if err != nil {
+			return err
+		}
+		if ifRevision != 0 && ifRevision != row.Revision {
+			return ErrRevision
+		}
+		if row.Mode != Additive {
+			if err := tx.DeleteGroup(row.Seq); err != nil {
+				return err
+			}
+			return s.enter(ctx, tx, "group.delete", "group", id, "")
+		}
+		seqs, err := tx.MemberSeqs(row.Seq, SCIM)
+		if err != nil {
+			return err
+		}
+		gone, err := tx.RemoveMembers(row.Seq, seqs, SCIM)
+		if err != nil {
+			return err
+		}
+		row.Members -= len(gone)
+		row.ThroughSCIM = 0
+		row.Managed = false
+		row.Revision++
+		row.Modified = s.after(row.Modified)
+		if err := tx.UpdateGroup(&row); err != nil {
+			return err
+		}
+		return s.enter(ctx, tx, "group.release", "group", id, "")
+	})
+}

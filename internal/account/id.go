@@ -1,0 +1,41 @@
+package account
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
+)
+
+var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// idBytes are 48 bits of milliseconds since 1970 and 80 random bits: new ids stand beside each other in an index,
+// and nobody guesses one.
+const idBytes = 16
+
+// NewID makes an id of 26 characters, lower-case base32.
+func NewID(now time.Time, rand io.Reader) (string, error) {
+	var b [idBytes]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16) //nolint:gosec // not before 1970
+	if _, err := io.ReadFull(rand, b[6:]); err != nil {
+		return "", fmt.Errorf("random id: %w", err)
+	}
+	return idEncoding.EncodeToString(b[:]), nil
+}
+
+// Fold returns the key by which names are compared: lower case, of one width, in Unicode's normalization form C, as
+// PRECIS UsernameCaseMapped maps (RFC 8265 §3.3). Unlike PRECIS it refuses nothing.
+func Fold(s string) string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return norm.NFC.String(strings.ToLower(norm.NFC.String(width.Fold.String(s))))
+		}
+	}
+	return strings.ToLower(s)
+}

@@ -1,0 +1,248 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Limits of what an account holds of one user or group. They are far above what people are called and keep one
+// request from filling the disk.
+const (
+	maxName    = 1 << 10   // bytes of a user name, display name or group name
+	maxKey     = 1 << 10   // bytes of an external id
+	maxProfile = 1 << 20   // bytes of a profile, as the largest request
+	maxOthers  = 100       // further e-mail addresses that are indexed
+	maxGroup   = 1_000_000 // members named by one change
+)
+
+// refusalRate bounds how many refusals a second are entered in the log: somebody who is refused all the time must
+// not fill the disk. A burst covers an identity provider's first synchronisation.
+const (
+	refusalRate  = 10
+	refusalBurst = 1000
+)
+
+// Config is what New needs.
+type Config struct {
+	Store Store
+	Clock func() time.Time
+	Rand  io.Reader
+	Log   *slog.Logger
+}
+
+// Service is the native account: the rules over a Store.
+type Service struct {
+	store    Store
+	clock    func() time.Time
+	rand     io.Reader
+	log      *slog.Logger
+	refusals *rate.Limiter
+}
+
+// New makes a Service.
+func New(c Config) *Service {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{store: c.Store, clock: c.Clock, rand: c.Rand, log: c.Log, refusals: rate.NewLimiter(refusalRate, refusalBurst)}
+}
+
+// now is the time with the precision that is kept: milliseconds.
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }
+
+// after is now, but later than a time before, so that a change always moves the time of modification.
+func (s *Service) after(before time.Time) time.Time {
+	if now := s.now(); now.After(before) {
+		return now
+	}
+	return before.Add(time.Millisecond)
+}
+
+// Settings of the account.
+const (
+	settingID         = "account.id"
+	settingName       = "account.name"
+	settingGeneration = "integration.generation"
+	settingOwners     = "group.owners" // id of the group Owners
+)
+
+// Founding is what Found takes.
+type Founding struct {
+	Name     string // of the account
+	Owner    string // display name
+	UserName string // the owner's, an e-mail address
+}
+
+// privileged are the groups that every account has and no integration sees.
+var privileged = [...]string{"Owners", "Administrators", "Recovery", "Provision Managers"}
+
+// Found makes a new account with its privileged groups and its first owner. An account that has been founded stays
+// as it is.
+func (s *Service) Found(ctx context.Context, f Founding) (Info, error) {
+	var info Info
+	err := s.store.Update(ctx, func(tx Tx) error {
+		id, err := tx.Setting(settingID)
+		if err != nil || id != "" {
+			info.ID = id
+			return err
+		}
+		now := s.now()
+		if info.ID, err = NewID(now, s.rand); err != nil {
+			return err
+		}
+		if err := errors.Join(tx.SetSetting(settingID, info.ID), tx.SetSetting(settingName, f.Name), tx.SetSetting(settingGeneration, "0")); err != nil {
+			return err
+		}
+		return s.foundGroups(ctx, tx, f, now)
+	})
+	if err != nil {
+		return info, err
+	}
+	return s.Describe(ctx)
+}
+
+func (s *Service) foundGroups(ctx context.Context, tx Tx, f Founding, now time.Time) error {
+	owner := UserRow{User: User{
+		Person: Person{UserName: f.UserName, Email: f.UserName, Name: f.Owner}, SignInName: f.UserName,
+		State: Active, Revision: 1, Created: now, Modified: now,
+	}}
+	var err error
+	if owner.ID, err = NewID(now, s.rand); err != nil {
+		return err
+	}
+	if err := tx.InsertUser(&owner); err != nil {
+		return err
+	}
+	for i, name := range privileged {
+		g := GroupRow{Group: Group{Name: name, Privileged: true, Mode: Exclusive, Revision: 1, Created: now, Modified: now}}
+		if g.ID, err = NewID(now, s.rand); err != nil {
+			return err
+		}
+		if err := tx.InsertGroup(&g); err != nil {
+			return err
+		}
+		if i > 0 {
+			continue
+		}
+		if _, err := tx.AddMembers(g.Seq, []int64{owner.Seq}, Manual); err != nil {
+			return err
+		}
+		g.Members = 1
+		if err := errors.Join(tx.UpdateGroup(&g), tx.SetSetting(settingOwners, g.ID)); err != nil {
+			return err
+		}
+	}
+	return s.enter(ctx, tx, "account.found", "account", "", owner.ID)
+}
+
+// Describe names the account. ErrNotFound where none has been founded.
+func (s *Service) Describe(ctx context.Context) (Info, error) {
+	var info Info
+	err := s.store.View(ctx, func(tx Tx) (err error) {
+		if info.ID, err = tx.Setting(settingID); err != nil {
+			return err
+		}
+		if info.ID == "" {
+			return ErrNotFound
+		}
+		info.Name, err = tx.Setting(settingName)
+		return err
+	})
+	return info, err
+}
+
+// Generation is the number of the integration's credentials that count.
+func (s *Service) Generation(ctx context.Context) (int, error) {
+	var n int
+	err := s.store.View(ctx, func(tx Tx) error {
+		text, err := tx.Setting(settingGeneration)
+		if err == nil {
+			n, err = strconv.Atoi(text)
+		}
+		return err
+	})
+	return n, err
+}
+
+// NextGeneration begins a new generation of the integration's credentials: those before it are dead.
+func (s *Service) NextGeneration(ctx context.Context) (int, error) {
+	var n int
+	err := s.store.Update(ctx, func(tx Tx) error {
+		text, err := tx.Setting(settingGeneration)
+		if err != nil {
+			return err
+		}
+		if n, err = strconv.Atoi(text); err != nil {
+			return err
+		}
+		n++
+		if err := tx.SetSetting(settingGeneration, strconv.Itoa(n)); err != nil {
+			return err
+		}
+		return s.enter(ctx, tx, "integration.regenerate", "integration", "", strconv.Itoa(n))
+	})
+	return n, err
+}
+
+// Backup writes a consistent copy of the account to a path that does not exist yet.
+func (s *Service) Backup(ctx context.Context, path string) error {
+	return s.store.Backup(ctx, path)
+}
+
+// enter logs a change within its transaction.
+func (s *Service) enter(ctx context.Context, tx Tx, verb, object, id, detail string) error {
+	c := CallerFrom(ctx)
+	return tx.Log(Entry{Time: s.now(), Caller: c.Kind, RequestID: c.RequestID, Verb: verb, Object: object, ObjectID: id, Detail: detail})
+}
+
+// update runs a change, and enters a refusal by the rules into the log after it has been undone.
+func (s *Service) update(ctx context.Context, verb, object, id string, change func(Tx) error) error {
+	err := s.store.Update(ctx, change)
+	reason := refusal(err)
+	if reason == "" || !s.refusals.Allow() {
+		return err
+	}
+	if logErr := s.store.Update(ctx, func(tx Tx) error {
+		return s.enter(ctx, tx, verb+".refused", object, id, reason)
+	}); logErr != nil {
+		s.log.ErrorContext(ctx, "refusal not entered in the activity log", "error", logErr)
+	}
+	return err
+}
+
+// refusal is why the rules refuse, in a word; "" where it is no refusal.
+func refusal(err error) string {
+	for _, r := range []struct {
+		err  error
+		word string
+	}{
+		{ErrProtected, "protected"}, {ErrUserNameTaken, "user name taken"}, {ErrGroupName, "group name taken"},
+		{ErrNotManaged, "not managed"}, {ErrPendingName, "waits for confirmation"}, {ErrState, "state"},
+	} {
+		if errors.Is(err, r.err) {
+			return r.word
+		}
+	}
+	return ""
+}
+
+// field checks the length of a text.
+func field(name, text string, limit int) error {
+	if len(text) > limit {
+		return &InvalidError{name, "is longer than " + strconv.Itoa(limit) + " bytes"}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/scim"
+)
+
+// Secret is a text that must not be shown. The zero value matches nothing.
+type Secret struct{ digest [sha256.Size]byte }
+
+// NewSecret keeps a digest of the text.
+func NewSecret(text string) Secret { return Secret{sha256.Sum256([]byte(text))} }
+
+// Set tells whether there is a secret at all.
+func (s Secret) Set() bool { return s.digest != [sha256.Size]byte{} }
+
+// Is compares in constant time.
+func (s Secret) Is(text string) bool {
+	d := sha256.Sum256([]byte(text))
+	return s.Set() && subtle.ConstantTimeCompare(s.digest[:], d[:]) == 1
+}
+
+// String redacts.
+func (Secret) String() string { return "[secret]" }
+
+// LogValue redacts.
+func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
+
+// bearer returns the token of the Authorization header (RFC 6750 §2.1); the scheme's case does not matter.
+func bearer(r *http.Request) (token string, given bool) {
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return "", false
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", true
+	}
+	return strings.TrimSpace(token), true
+}
+
+// guard lets SCIM requests in that carry the right token; the first of them unlocks the bridge.
+func (s *Server) guard(r *http.Request, public bool) error {
+	token, given := bearer(r)
+	if !given {
+		if public {
+			return nil
+		}
+		return unauthorized("The request carries no token. Send the bearer token of the bridge as \"Authorization: Bearer scb_…\".")
+	}
+	if s.Lock.Present(token) == nil {
+		return nil
+	}
+	if s.Monitoring.Is(token) {
+		return scim.Errorf(403, "", "This token is the monitoring token; it opens /monitoring, /health and /metrics only.")
+	}
+	return s.refuse(r)
+}
+
+// refuse answers a wrong token, sparingly for a source that keeps sending them.
+func (s *Server) refuse(r *http.Request) *scim.Error {
+	s.Metrics.wrongTokens.Inc()
+	if wait, ok := s.limits.allow(s.Source(r)); !ok {
+		return scim.Errorf(429, "", "Too many wrong tokens came from this address. Wait %d seconds, and check which token the identity provider has.", wait)
+	}
+	return unauthorized("The token is not the bearer token of this bridge. If the credentials were made anew, give the identity provider the new token.")
+}
+
+func unauthorized(detail string) *scim.Error {
+	return scim.Errorf(http.StatusUnauthorized, "", "%s", detail)
+}
+
+// WrongToken counts a wrong token that came by another way than SCIM's. Where the source has sent too many it tells
+// how long to wait.
+func (s *Server) WrongToken(r *http.Request) (wait time.Duration, ok bool) {
+	s.Metrics.wrongTokens.Inc()
+	seconds, ok := s.limits.allow(s.Source(r))
+	return time.Duration(seconds) * time.Second, ok
+}
+
+// Source is who sends the request: the nearest address that is no trusted proxy's.
+func (s *Server) Source(r *http.Request) netip.Addr {
+	addr := peer(r)
+	if !trusted(s.Trusted, addr) {
+		return addr
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = hop.Unmap()
+		if !trusted(s.Trusted, addr) {
+			break
+		}
+	}
+	return addr
+}
+
+func peer(r *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}
+
+func trusted(prefixes []netip.Prefix, addr netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// withRequest tells the account who acts, for its activity log.
+func withRequest(ctx context.Context, id string) context.Context {
+	return account.WithCaller(ctx, account.Caller{Kind: account.Integration, RequestID: id})
+}

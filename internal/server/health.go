@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/scimbridge/scimbridge/internal/server/scimapi"
+	"github.com/scimbridge/scimbridge/scim"
+)
+
+// reportLife is how long a report counts, as the original documents it.
+const reportLife = 10 * time.Minute
+
+// Report is what a component says of itself.
+type Report struct {
+	Source string
+	Detail string // for people; empty when healthy
+	Time   time.Time
+	State  string // Healthy, or a word for what is wrong
+}
+
+// The states of a report. The original documents the first only.
+const (
+	Healthy   = "healthy"
+	Unhealthy = "unhealthy"
+	Starting  = "starting"
+)
+
+// Check asks a component.
+type Check func(ctx context.Context) Report
+
+// Health collects the reports of the components.
+type Health struct {
+	Version string // 1.2.3
+	Build   string // 102031: major, two digits each of minor and patch, one digit of the build
+	Checks  []Check
+	Clock   func() time.Time
+}
+
+// Reports asks every component.
+func (h *Health) Reports(ctx context.Context) []Report {
+	reports := make([]Report, len(h.Checks))
+	for i, check := range h.Checks {
+		reports[i] = check(ctx)
+	}
+	return reports
+}
+
+// document is the documented answer of /health; its member names are an interface to monitors.
+type document struct {
+	Build       string   `json:"build"`
+	Version     string   `json:"version"`
+	Reports     []report `json:"reports"`
+	RetrievedAt string   `json:"retrievedAt"`
+}
+
+type report struct {
+	Source  string `json:"source"`
+	Time    string `json:"time"`
+	Expires string `json:"expires"`
+	State   string `json:"state"`
+}
+
+// answer writes the reports: 200 when all are healthy, else 503.
+func (h *Health) answer(w http.ResponseWriter, r *http.Request) {
+	doc := document{Build: h.Build, Version: h.Version, Reports: []report{}, RetrievedAt: stamp(h.Clock())}
+	status := http.StatusOK
+	for _, rep := range h.Reports(r.Context()) {
+		if rep.State != Healthy {
+			status = http.StatusServiceUnavailable
+		}
+		doc.Reports = append(doc.Reports, report{rep.Source, stamp(rep.Time), stamp(rep.Time.Add(reportLife)), rep.State})
+	}
+	body, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		scimapi.WriteError(w, r, scim.Errorf(500, "", "The health report could not be written."))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
