@@ -12,8 +12,8 @@ import (
 
 // healthcheckVerb serves images that have no shell and no curl.
 type healthcheckVerb struct {
-	URL string `arg:"" optional:"" help:"Base URL of the bridge." placeholder:"URL"`
-	Port int `name:"port" env:"OP_PORT" default:"3002" help:"Port on this machine, where no URL is given."`
+	URL  string `arg:"" optional:"" help:"Base URL of the bridge." placeholder:"URL"`
+	Port int    `name:"port" env:"OP_PORT" default:"3002" help:"Port on this machine, where no URL is given."`
 }
 
 // Run asks for /ready.

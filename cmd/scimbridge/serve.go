@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -198,7 +198,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	c.Health = health
 	closeAll := func() error { return nil }
 	started := time.Now()
-	pages := web.Config{Clock: time.Now, Log: a.log, Missing: a.missing}
+	pages := web.Config{Clock: time.Now, Rand: rand.Reader, Log: a.log, Missing: a.missing}
 	var accounts *account.Service
 	if a.missing == nil {
 		parsed, err := keyset.ParseSession(a.session)
@@ -230,7 +230,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	}
 	c.Metrics = server.NewMetrics(version, metricsLock)
 	var s *server.Server
-	pages.Secure = func(r *http.Request) bool { return s.Secure(r) }
+	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
 	if c.Pages, err = web.New(pages); err != nil {
@@ -289,5 +289,3 @@ func local(addr net.Addr) string {
 	}
 	return net.JoinHostPort(host, port)
 }
-
-func databasePath(data string) string { return filepath.Join(data, "account.db") }

@@ -121,7 +121,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) string {
 		scimapi.WriteError(w, r, scim.Errorf(503, "", "The bridge has no scimsession, so that it cannot serve anything yet. Open /app of this bridge in a browser: it says what is missing."))
 		return "no scimsession"
 	}
-	return s.scim.Serve(w, r, s.origin(r)+prefix, rest)
+	return s.scim.Serve(w, r, s.Origin(r)+prefix, rest)
 }
 
 // split takes a path apart. Empty segments vanish, so that doubled and trailing slashes do no harm.
@@ -165,8 +165,8 @@ func hasQuery(r *http.Request) bool {
 	return false
 }
 
-// origin is scheme and host as the client sees them.
-func (s *Server) origin(r *http.Request) string {
+// Origin is scheme and host as the client sees them.
+func (s *Server) Origin(r *http.Request) string {
 	scheme, host := "http", r.Host
 	if r.TLS != nil {
 		scheme = "https"
@@ -181,9 +181,6 @@ func (s *Server) origin(r *http.Request) string {
 	}
 	return scheme + "://" + host
 }
-
-// Secure tells whether the client speaks HTTPS, to the bridge or to a proxy that the bridge trusts.
-func (s *Server) Secure(r *http.Request) bool { return strings.HasPrefix(s.origin(r), "https:") }
 
 func first(list string) string {
 	v, _, _ := strings.Cut(list, ",")

@@ -70,10 +70,16 @@ var acts = map[string]func(context.Context, Administrator, arguments) (any, erro
 	"people": func(ctx context.Context, a Administrator, in arguments) (any, error) {
 		return a.People(ctx, in.After, in.Limit)
 	},
-	"person":    func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.Person(ctx, in.ID) },
-	"groups":    func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.AllGroups(ctx, in.After, in.Limit) },
-	"set-state": func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.SetState(ctx, in.ID, in.State) },
-	"protect":   func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.Protect(ctx, in.ID, in.Reason) },
+	"person": func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.Person(ctx, in.ID) },
+	"groups": func(ctx context.Context, a Administrator, in arguments) (any, error) {
+		return a.AllGroups(ctx, in.After, in.Limit)
+	},
+	"set-state": func(ctx context.Context, a Administrator, in arguments) (any, error) {
+		return a.SetState(ctx, in.ID, in.State)
+	},
+	"protect": func(ctx context.Context, a Administrator, in arguments) (any, error) {
+		return a.Protect(ctx, in.ID, in.Reason)
+	},
 	"confirm-user-name": func(ctx context.Context, a Administrator, in arguments) (any, error) {
 		return a.ConfirmUserName(ctx, in.ID)
 	},
@@ -81,8 +87,10 @@ var acts = map[string]func(context.Context, Administrator, arguments) (any, erro
 	"activity": func(ctx context.Context, a Administrator, in arguments) (any, error) {
 		return a.Activity(ctx, in.Number, in.Limit)
 	},
-	"verify":          func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.Verify(ctx) },
-	"backup":          func(ctx context.Context, a Administrator, in arguments) (any, error) { return nil, a.Backup(ctx, in.Path) },
+	"verify": func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.Verify(ctx) },
+	"backup": func(ctx context.Context, a Administrator, in arguments) (any, error) {
+		return nil, a.Backup(ctx, in.Path)
+	},
 	"next-generation": func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.NextGeneration(ctx) },
 }
 

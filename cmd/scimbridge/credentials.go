@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/internal/account/accountapi"
+	"github.com/scimbridge/scimbridge/internal/keyset"
+)
+
+// credentialsVerb makes or looks at credentials.
+type credentialsVerb struct {
+	New     credentialsNewVerb     `cmd:"" help:"Make a scimsession and its bearer token. Those before them stop working."`
+	Inspect credentialsInspectVerb `cmd:"" help:"Say what a scimsession is for. Never prints a secret."`
+}
+
+type credentialsNewVerb struct {
+	Data      string `name:"data" env:"OP_DATA_DIR" placeholder:"DIR" help:"Folder with the account. One without an account gets a new one. Not set: the folder of dev."`
+	Out       string `name:"out" placeholder:"FILE" help:"Where to write the scimsession. Not set: scimsession in the data folder."`
+	TokenFile string `name:"token-file" placeholder:"FILE" help:"Write the token to this file instead of printing it."`
+	Account   string `name:"account" default:"My account" help:"Name of a new account."`
+	Owner     string `name:"owner" placeholder:"E-MAIL" help:"E-mail address of a new account's owner."`
+	OwnerName string `name:"owner-name" placeholder:"NAME" help:"Name of a new account's owner."`
+}
+
+// Run makes credentials.
+func (v *credentialsNewVerb) Run(ctx context.Context, e *environment) error {
+	dir, err := (&devVerb{Data: v.Data}).folder()
+	if err != nil {
+		return err
+	}
+	if err := v.found(ctx, dir); err != nil {
+		return err
+	}
+	out := v.Out
+	if out == "" {
+		out = sessionPath(dir)
+	}
+	return administer(ctx, dir, func(a accountapi.Administrator) error {
+		raw, token, err := makeCredentials(ctx, a)
+		if err != nil {
+			return err
+		}
+		if v.TokenFile != "" {
+			if err := writeSecret(v.TokenFile, []byte(token.Reveal()+"\n")); err != nil {
+				return err
+			}
+		} else if dirHasToken(dir) { // dev keeps its token beside the account
+			if err := writeSecret(tokenPath(dir), []byte(token.Reveal()+"\n")); err != nil {
+				return err
+			}
+		}
+		if err := writeSecret(out, raw); err != nil {
+			return err
+		}
+		return v.report(e, out, token)
+	})
+}
+
+func dirHasToken(dir string) bool {
+	_, err := os.Stat(tokenPath(dir))
+	return err == nil
+}
+
+// found makes a new account where the folder has none.
+func (v *credentialsNewVerb) found(ctx context.Context, dir string) error {
+	if _, err := os.Stat(databasePath(dir)); err == nil {
+		return nil
+	}
+	if v.Owner == "" {
+		return fmt.Errorf("there is no account in %s yet; to make one, name its owner: --owner E-MAIL --owner-name NAME", dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	name := v.OwnerName
+	if name == "" {
+		name = v.Owner
+	}
+	service, closeStore, err := openAccount(ctx, dir, (&logSettings{}).logger(os.Stderr))
+	if err != nil {
+		return err
+	}
+	_, err = service.Found(ctx, account.Founding{Name: v.Account, Owner: name, UserName: v.Owner})
+	return errors.Join(err, closeStore())
+}
+
+func (v *credentialsNewVerb) report(e *environment, out string, token keyset.Token) error {
+	path, err := filepath.Abs(out)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "The scimsession is in %s. Give it to the bridge (OP_SESSION), and to nobody else.\n", path)
+	fmt.Fprintln(e.stderr, "A running bridge has to be restarted with it. Credentials made before no longer work.")
+	if v.TokenFile != "" {
+		_, err = fmt.Fprintf(e.stderr, "The bearer token is in %s. Give it to the identity provider, and delete the file.\n", v.TokenFile)
+		return err
+	}
+	fmt.Fprintln(e.stderr, "The bearer token, shown this once; give it to the identity provider:")
+	_, err = fmt.Fprintln(e.stdout, token.Reveal())
+	return err
+}
+
+type credentialsInspectVerb struct {
+	Session string `arg:"" optional:"" help:"The scimsession: a path, JSON or base64. Not given: OP_SESSION." env:"OP_SESSION"`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+// Run says what a scimsession is for.
+func (v *credentialsInspectVerb) Run(_ context.Context, e *environment) error {
+	raw, origin, err := session(v.Session)
+	if err != nil {
+		return fmt.Errorf("%s: %w", origin, err)
+	}
+	s, err := keyset.ParseSession(raw)
+	if err != nil {
+		return fmt.Errorf("%s: %w", origin, err)
+	}
+	h := s.Header()
+	if v.JSON {
+		return printJSON(e, struct {
+			Account     string    `json:"account"`
+			Integration string    `json:"integration"`
+			Generation  int       `json:"generation"`
+			URL         string    `json:"url,omitempty"`
+			Created     time.Time `json:"created"`
+			TokenKeyID  string    `json:"tokenKeyId"`
+		}{h.Account, h.Integration, h.Generation, h.URL, h.Created, h.TokenKeyID})
+	}
+	t := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
+	service := h.URL
+	if service == "" {
+		service = "in the bridge's own process"
+	}
+	for _, line := range [][2]string{
+		{"from", origin},
+		{"account", h.Account},
+		{"account service", service},
+		{"integration", h.Integration},
+		{"generation", fmt.Sprint(h.Generation)},
+		{"created", h.Created.Format(time.RFC3339)},
+		{"bearer token", "scb_" + h.TokenKeyID + "_…"},
+	} {
+		fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
+	}
+	return t.Flush()
+}

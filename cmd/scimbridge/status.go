@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/server"
+	"github.com/scimbridge/scimbridge/internal/server/web"
+)
+
+// checks are the components that /health reports on. The names are the original's where it has the component.
+func checks(a *account.Service, lock *bridge.Lock, started time.Time) []server.Check {
+	return []server.Check{
+		func(context.Context) server.Report {
+			return server.Report{Source: "SCIMServer", Time: time.Now(), State: server.Healthy}
+		},
+		func(context.Context) server.Report {
+			r := server.Report{Source: "StartProvisionWatcher", Time: time.Now(), State: server.Healthy}
+			if !lock.Open() {
+				r.State, r.Detail = "locked", "waiting for the bearer token since "+started.UTC().Format(time.RFC3339)
+			}
+			return r
+		},
+		func(ctx context.Context) server.Report {
+			r := server.Report{Source: "Account", Time: time.Now(), State: server.Healthy}
+			if _, err := a.Describe(ctx); err != nil {
+				r.State, r.Detail = server.Unhealthy, "the account's database cannot be read"
+			}
+			return r
+		},
+	}
+}
+
+// status is what the status page shows.
+func status(ctx context.Context, s *server.Server, a *account.Service, started time.Time) web.Status {
+	st := web.Status{Version: version, Build: build, State: s.State(ctx), Started: started}
+	for _, r := range s.Health.Reports(ctx) {
+		st.Reports = append(st.Reports, web.Report{Source: r.Source, Healthy: r.State == server.Healthy, State: r.State, Detail: r.Detail, Time: r.Time})
+	}
+	if a == nil {
+		return st
+	}
+	if info, err := a.Describe(ctx); err == nil {
+		st.AccountName = info.Name
+	}
+	if people, err := a.Users(ctx, account.Query{}); err == nil {
+		st.People = people.Total
+	}
+	if groups, err := a.Groups(ctx, account.Query{}); err == nil {
+		st.Groups = groups.Total
+	}
+	return st
+}
