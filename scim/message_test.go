@@ -49,7 +49,8 @@ func TestAppendList(t *testing.T) {
 		want      string
 	}{
 		"empty": {
-			scim.ListHeader{StartIndex: 1}, nil,
+			scim.ListHeader{StartIndex: 1},
+			nil,
 			`{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}`,
 		},
 		"index": {

@@ -229,8 +229,12 @@ func refusal(err error) string {
 		err  error
 		word string
 	}{
-		{ErrProtected, "protected"}, {ErrUserNameTaken, "user name taken"}, {ErrGroupName, "group name taken"},
-		{ErrNotManaged, "not managed"}, {ErrPendingName, "waits for confirmation"}, {ErrState, "state"},
+		{ErrProtected, "protected"},
+		{ErrUserNameTaken, "user name taken"},
+		{ErrGroupName, "group name taken"},
+		{ErrNotManaged, "not managed"},
+		{ErrPendingName, "waits for confirmation"},
+		{ErrState, "state"},
 	} {
 		if errors.Is(err, r.err) {
 			return r.word

@@ -369,8 +369,11 @@ func checkPerson(p *Person) error {
 		name, text string
 		limit      int
 	}{
-		{"userName", p.UserName, maxName}, {"emails", p.Email, maxName}, {"displayName", p.Name, maxName},
-		{"preferredLanguage", p.Language, maxKey}, {"externalId", p.ExternalID, maxKey},
+		{"userName", p.UserName, maxName},
+		{"emails", p.Email, maxName},
+		{"displayName", p.Name, maxName},
+		{"preferredLanguage", p.Language, maxKey},
+		{"externalId", p.ExternalID, maxKey},
 	} {
 		if err := field(f.name, f.text, f.limit); err != nil {
 			return err

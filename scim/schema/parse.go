@@ -64,9 +64,7 @@ func parseAttribute(o *scim.Object, where string) (*Attribute, error) {
 
 // validName tells whether name is one by RFC 7643 §2.1; "$ref" is one as well.
 func validName(name string) bool {
-	if strings.HasPrefix(name, "$") {
-		name = name[1:]
-	}
+	name = strings.TrimPrefix(name, "$")
 	for i := range len(name) {
 		c := name[i] | 0x20
 		switch {

@@ -1,0 +1,61 @@
+# The two set-up commands: "make run" runs account and bridge, "make test" passes the tests. Both install what they
+# need. The other targets are for whoever changes the code; .ci/run calls them.
+
+GO      ?= go
+BIN     := bin/scimbridge
+TOOL    := $(GO) tool -modfile=tools/go.mod
+FUZZTIME ?= 30s
+# Below what .ci/run may take: a test that hangs is to fail with its stack, not with the whole run.
+TIMEOUT ?= 20m
+
+.PHONY: run build test check bench fuzz soak lint cover docs packages
+
+run: build
+	$(BIN) dev
+
+build:
+	$(GO) build -trimpath -o $(BIN) ./cmd/scimbridge
+
+test: packages
+	$(GO) test -race -timeout $(TIMEOUT) ./...
+
+# The browser tests use Debian's Chromium.
+packages:
+	@command -v chromium >/dev/null || { \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
+
+# The requirements of the RFCs, against a bridge of its own.
+check: build
+	@dir=$$(mktemp -d) && trap 'kill $$pid 2>/dev/null; rm -rf $$dir' EXIT; \
+	$(BIN) dev --data $$dir/data --listen 127.0.0.1:0 --json >$$dir/ready 2>$$dir/log & pid=$$!; \
+	until [ -s $$dir/ready ]; do kill -0 $$pid || { cat $$dir/log; exit 1; }; sleep 0.1; done; \
+	url=$$(sed 's/.*"scim":"\([^"]*\)".*/\1/' $$dir/ready); \
+	$(BIN) check $$url --token-file $$dir/data/token
+
+bench: build
+	$(GO) run ./test/bench
+
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+soak:
+	SCIMBRIDGE_SOAK=1 $(GO) test -race -timeout 60m -count=1 ./test/kill/... ./test/concurrency/...
+
+lint:
+	@out=$$($(TOOL) gofumpt -l .); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(GO) mod tidy -diff
+
+# What the public packages promise stands on their tests.
+cover:
+	@$(GO) test -coverpkg=./scim/... -coverprofile=bin/cover.out ./scim/... >/dev/null
+	@$(GO) tool cover -func=bin/cover.out | awk '/^total:/ { sub("%", "", $$3); print "coverage of scim/...: " $$3 "%"; exit $$3 < 90 }'
+
+docs:
+	$(GO) test ./cmd/scimbridge -run TestConfigurationPage -update
