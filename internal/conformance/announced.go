@@ -21,7 +21,9 @@ func (p *probe) once(slot **answer, call call) answer {
 		}
 		*slot = &a
 	}
-	p.trace.add(call, **slot, nil)
+	if !p.stopped() {
+		p.trace.add(call, **slot, nil)
+	}
 	return **slot
 }
 

@@ -75,7 +75,7 @@ var (
 func Requirements() []Requirement {
 	var all []Requirement
 	for _, part := range []func() []Requirement{
-		attributeRequirements, schemasRequirements, commonRequirements, userRequirements, groupRequirements,
+		attributeRequirements, schemasRequirements, commonRequirements, userRequirements, groupRequirements, enterpriseRequirements,
 		describedRequirements,
 		messageRequirements, createRequirements, listRequirements, filterRequirements, sortRequirements,
 		pageRequirements, projectionRequirements, searchRequirements, putRequirements, patchRequirements,
