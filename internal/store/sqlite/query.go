@@ -201,17 +201,18 @@ func (t *tx) Users(q account.Query, s account.Scope) ([]account.UserRow, int, *a
 	}
 	var rows []account.UserRow
 	if q.Limit > 0 {
-		if q.Order == account.BySequence && !q.Descending && len(q.Terms) == 0 && q.Offset > 0 && s == account.VisibleOnly {
-			if q.Offset, err = t.skip(&w, q.Offset); err != nil {
+		offset := q.Offset
+		if q.Order == account.BySequence && !q.Descending && len(q.Terms) == 0 && offset > 0 && s == account.VisibleOnly {
+			if offset, err = t.skip(&w, offset); err != nil {
 				return nil, 0, nil, err
 			}
 		}
 		text := "SELECT " + userColumns + fromUsers + w.text() + clause + " LIMIT ? OFFSET ?"
-		if q.Offset > 0 || len(q.Terms) == 0 && q.Order != account.BySequence {
+		if offset > 0 || len(q.Terms) == 0 && q.Order != account.BySequence {
 			// The narrow rows are walked, and only the page's profiles are read.
 			text = "SELECT " + userColumns + " FROM (SELECT u.seq FROM users u" + w.text() + clause + " LIMIT ? OFFSET ?) x JOIN users u ON u.seq = x.seq LEFT JOIN profiles p ON p.user = u.seq" + clause
 		}
-		err = t.rows(text, append(w.args, q.Limit+1, q.Offset), func(r *sql.Rows) error {
+		err = t.rows(text, append(w.args, q.Limit+1, offset), func(r *sql.Rows) error {
 			rows = append(rows, account.UserRow{})
 			return scanUser(r, &rows[len(rows)-1])
 		})
