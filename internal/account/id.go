@@ -29,6 +29,13 @@ func NewID(now time.Time, rand io.Reader) (string, error) {
 	return idEncoding.EncodeToString(b[:]), nil
 }
 
+// IsID tells whether a text has the form of an id.
+func IsID(s string) bool {
+	const characters = 26
+	_, err := idEncoding.DecodeString(s)
+	return len(s) == characters && err == nil
+}
+
 // Fold returns the key by which names are compared: lower case, of one width, in Unicode's normalization form C, as
 // PRECIS UsernameCaseMapped maps (RFC 8265 §3.3). Unlike PRECIS it refuses nothing.
 func Fold(s string) string {

@@ -201,6 +201,7 @@ func takeActive(doc *scim.Object) *bool {
 // person draws the account's fields from a canonical document without id, active, groups and meta, which becomes
 // the profile.
 func person(doc *scim.Object) account.Person {
+	linkManager(doc)
 	p := account.Person{
 		UserName:   doc.String("userName"),
 		Name:       displayName(doc),
@@ -213,6 +214,18 @@ func person(doc *scim.Object) account.Person {
 		p.Email = p.UserName
 	}
 	return p
+}
+
+// linkManager gives a manager who is a person of the account the reference that goes with the id (RFC 7643 §4.3). It
+// is relative to the person's own address, as in the RFC's example, and so the same under every base.
+func linkManager(doc *scim.Object) {
+	ext, ok := doc.Get(scim.EnterpriseSchema).(*scim.Object)
+	if !ok {
+		return
+	}
+	if m, ok := ext.Get("manager").(*scim.Object); ok && account.IsID(m.String("value")) {
+		m.Set("$ref", "../Users/"+m.String("value"))
+	}
 }
 
 // displayName is what people see: displayName, or else name.formatted, or else the parts of the name.
@@ -277,7 +290,9 @@ func (b *Bridge) profile(u *account.User) *scim.Object {
 		doc.Set("name", nameParts(u.Name))
 	}
 	if first, _ := addresses(doc); u.Email != first && u.Email != u.UserName {
-		doc.Set("emails", emails(u))
+		if list := emails(u); list != nil {
+			doc.Set("emails", list)
+		}
 	}
 	doc.Set("schemas", b.users.Schemas(doc))
 	return doc
@@ -290,8 +305,10 @@ func bareProfile(u *account.User) *scim.Object {
 		scim.Member{Name: "schemas", Value: scim.Array{scim.UserSchema}},
 		scim.Member{Name: "userName", Value: u.UserName},
 		scim.Member{Name: "name", Value: nameParts(u.Name)},
-		scim.Member{Name: "displayName", Value: u.Name},
-		scim.Member{Name: "emails", Value: emails(u)})
+		scim.Member{Name: "displayName", Value: u.Name})
+	if list := emails(u); list != nil {
+		doc.Set("emails", list)
+	}
 	set(doc, "externalId", u.ExternalID)
 	set(doc, "preferredLanguage", u.Language)
 	return doc
@@ -310,6 +327,9 @@ func nameParts(name string) *scim.Object {
 }
 
 func emails(u *account.User) scim.Array {
+	if !strings.Contains(u.Email, "@") {
+		return nil
+	}
 	return scim.Array{scim.NewObject(
 		scim.Member{Name: "value", Value: u.Email},
 		scim.Member{Name: "type", Value: "work"},

@@ -26,8 +26,8 @@ type Config struct {
 	Token func() string
 	// HTTPClient sends the requests; nil: one with a time limit of 60 s per request. Redirects are never followed.
 	HTTPClient *http.Client
-	// Progress, where given, hears of each row as soon as it is known; done counts from 1.
-	Progress func(done, total int, row Row)
+	// Progress, where given, hears how many requirements have been checked, from 1 to total.
+	Progress func(done, total int)
 }
 
 // Client speaks to the server under check and remembers what it made there. Its methods may be used by several

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ func (c *Client) Check(ctx context.Context, r Requirement) Row {
 }
 
 // Run checks all requirements and clears up. The error is of NewClient, or the context's after an interrupt; then
-// the report holds the rows so far and what could not be deleted.
+// the report holds the rows so far, and the error names what could not be deleted.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	report := Report{URL: cfg.BaseURL, Started: time.Now().UTC()}
 	c, err := NewClient(ctx, cfg)
@@ -80,7 +81,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		rows[i] = &row
 		done++
 		if cfg.Progress != nil {
-			cfg.Progress(done, len(all), row)
+			cfg.Progress(done, len(all))
 		}
 	}
 	report.Left = c.Close(ctx)
@@ -91,6 +92,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	report.Seconds = time.Since(report.Started).Seconds()
 	report.Totals = totals(report.Rows)
+	if err := ctx.Err(); err != nil && len(report.Left) > 0 {
+		return report, fmt.Errorf("%w; delete by hand: %s", err, strings.Join(report.Left, " "))
+	}
 	return report, ctx.Err()
 }
 

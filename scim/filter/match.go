@@ -195,7 +195,7 @@ func (c compiler) valuePath(e ValuePath) (test, error) {
 		return anyValue(o, t, func(v any) bool {
 			element, ok := v.(*scim.Object)
 			if !ok {
-				element = scim.NewObject(scim.Member{Name: "value", Value: v})
+				element = scim.NewObject(scim.Member{Name: attr.Name, Value: v})
 			}
 			return inner(element) && after(element)
 		})
