@@ -23,8 +23,8 @@ func Parse(text string) (Expr, error) {
 	if len(text) > MaxLength {
 		return nil, scim.BadRequest(scim.InvalidFilter, "The filter has %d bytes; at most %d are accepted.", len(text), MaxLength)
 	}
-	if !utf8.ValidString(text) {
-		return nil, scim.BadRequest(scim.InvalidFilter, "The filter is not UTF-8 text.")
+	if !readable(text) {
+		return nil, scim.BadRequest(scim.InvalidFilter, "The filter is not UTF-8 text, or holds control characters.")
 	}
 	e, err := p.or()
 	if err != nil {
@@ -34,6 +34,11 @@ func Parse(text string) (Expr, error) {
 		return nil, p.fail("the end or \"and\" or \"or\" is expected")
 	}
 	return e, nil
+}
+
+// readable tells whether a text is UTF-8 without control characters; JSON strings hold those escaped.
+func readable(text string) bool {
+	return utf8.ValidString(text) && strings.IndexFunc(text, control) < 0
 }
 
 type parser struct {
@@ -369,7 +374,7 @@ func (p *parser) str() (any, error) {
 		case '"':
 			p.pos++
 			raw := p.text[start:p.pos]
-			if !strings.ContainsRune(raw, '\\') && strings.IndexFunc(raw, control) < 0 {
+			if !strings.ContainsRune(raw, '\\') && strings.IndexByte(raw, '\t') < 0 {
 				return raw[1 : len(raw)-1], nil
 			}
 			v, err := scim.Parse([]byte(raw))
@@ -384,4 +389,4 @@ func (p *parser) str() (any, error) {
 	return nil, p.fail("the closing quote is missing")
 }
 
-func control(r rune) bool { return r < ' ' }
+func control(r rune) bool { return r < ' ' && r != '\t' }

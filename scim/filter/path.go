@@ -1,8 +1,6 @@
 package filter
 
 import (
-	"unicode/utf8"
-
 	"github.com/scimbridge/scimbridge/scim"
 )
 
@@ -34,8 +32,8 @@ func ParsePath(text string) (Path, error) {
 	if len(text) > MaxPathLength {
 		return Path{}, scim.BadRequest(scim.InvalidPath, "The path has %d bytes; at most %d are accepted.", len(text), MaxPathLength)
 	}
-	if !utf8.ValidString(text) {
-		return Path{}, scim.BadRequest(scim.InvalidPath, "The path is not UTF-8 text.")
+	if !readable(text) {
+		return Path{}, scim.BadRequest(scim.InvalidPath, "The path is not UTF-8 text, or holds control characters.")
 	}
 	p := &parser{text: text, kind: scim.InvalidPath, what: "path"}
 	p.space()
