@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -65,10 +64,21 @@ func afterPrefix(prefix string) (string, bool) {
 	return "", false
 }
 
-// moment reads a time as the columns hold it. One that has no whole milliseconds is put between two.
+// moment is a comparison with a time, in the milliseconds that the columns hold. A time between two milliseconds
+// is after the one and before the other.
 func moment(op account.Op, value string) (account.Op, int64, error) {
 	at, err := time.Parse(time.RFC3339Nano, value)
-	return op, at.UnixMilli(), err
+	ms := at.UnixMilli()
+	if at.Equal(time.UnixMilli(ms)) {
+		return op, ms, err
+	}
+	switch op {
+	case account.Lt:
+		op = account.Le
+	case account.Ge:
+		op = account.Gt
+	}
+	return op, ms, err
 }
 
 func (w *where) userTerm(t account.Term) error {
@@ -78,7 +88,6 @@ func (w *where) userTerm(t account.Term) error {
 	case account.ByUserName:
 		return w.compare("u.user_name_key", t.Op, account.Fold(t.Value))
 	case account.ByExternalID:
-		w.add("u.external_id <> ''")
 		return w.compare("u.external_id", t.Op, t.Value)
 	case account.ByName:
 		return w.compare("u.name_key", t.Op, account.Fold(t.Value))
@@ -92,7 +101,10 @@ func (w *where) userTerm(t account.Term) error {
 			UNION ALL SELECT user FROM addresses WHERE address_key = ?)`, key, key, key)
 		return nil
 	case account.ByActive:
-		w.add("u.active = " + strconv.Itoa(one(t.Value == "true")))
+		if t.Op != account.Eq {
+			return fmt.Errorf("no comparison %q of active", t.Op)
+		}
+		w.add("u.active = " + strconv.Itoa(one(t.Value == "true"))) // a literal, as in the index
 		return nil
 	}
 	return w.commonTerm("u", t)
@@ -105,11 +117,13 @@ func (w *where) groupTerm(t account.Term) error {
 	case account.ByName:
 		return w.compare("g.name_key", t.Op, account.Fold(t.Value))
 	case account.ByExternalID:
-		w.add("g.external_id <> ''")
 		return w.compare("g.external_id", t.Op, t.Value)
 	case account.ByMember:
-		w.add(`g.seq IN (SELECT m.group_seq FROM memberships m JOIN users u ON u.seq = m.user_seq WHERE u.id = ? AND u.visible = 1
-			AND (m.source = 'SCIM' OR g.mode <> 'ADDITIVE'))`, t.Value)
+		if t.Op != account.Eq {
+			return fmt.Errorf("no comparison %q of members", t.Op)
+		}
+		w.add(`g.seq IN (SELECT m.group_seq FROM memberships m JOIN groups x ON x.seq = m.group_seq
+			WHERE m.user_seq = (SELECT seq FROM users WHERE id = ? AND visible = 1) AND (m.source <> 'MANUAL' OR x.mode <> 'ADDITIVE'))`, t.Value)
 		return nil
 	}
 	return w.commonTerm("g", t)
@@ -181,121 +195,4 @@ func (w *where) paging(alias string, q account.Query) (clause string, err error)
 		return " ORDER BY " + id + " " + direction, nil
 	}
 	return " ORDER BY " + column + " " + direction + ", " + id + " " + direction, nil
-}
-
-// Users lists users: first the sequence numbers of the page from the indexes, then the rows.
-func (t *tx) Users(q account.Query, s account.Scope) ([]account.UserRow, int, *account.Position, error) {
-	var w where
-	if s == account.VisibleOnly {
-		w.add("u.visible = 1")
-	}
-	for _, term := range q.Terms {
-		if err := w.userTerm(term); err != nil {
-			return nil, 0, nil, err
-		}
-	}
-	count := where{conds: w.conds, args: w.args}
-	clause, err := w.paging("u", q)
-	if err != nil {
-		return nil, 0, nil, err
-	}
-	var rows []account.UserRow
-	if q.Limit > 0 {
-		offset := q.Offset
-		if q.Order == account.BySequence && !q.Descending && len(q.Terms) == 0 && offset > 0 && s == account.VisibleOnly {
-			if offset, err = t.skip(&w, offset); err != nil {
-				return nil, 0, nil, err
-			}
-		}
-		text := "SELECT " + userColumns + fromUsers + w.text() + clause + " LIMIT ? OFFSET ?"
-		if offset > 0 || len(q.Terms) == 0 && q.Order != account.BySequence {
-			// The narrow rows are walked, and only the page's profiles are read.
-			text = "SELECT " + userColumns + " FROM (SELECT u.seq FROM users u" + w.text() + clause + " LIMIT ? OFFSET ?) x JOIN users u ON u.seq = x.seq LEFT JOIN profiles p ON p.user = u.seq" + clause
-		}
-		err = t.rows(text, append(w.args, q.Limit+1, offset), func(r *sql.Rows) error {
-			rows = append(rows, account.UserRow{})
-			return scanUser(r, &rows[len(rows)-1])
-		})
-		if err != nil {
-			return nil, 0, nil, err
-		}
-	}
-	var next *account.Position
-	if len(rows) > q.Limit {
-		rows = rows[:q.Limit]
-		next = userPosition(q.Order, &rows[q.Limit-1])
-	}
-	total, err := t.total(q, s, len(rows), next != nil, func() (int, error) { return t.countUsers(q, s, count) })
-	return rows, total, next, err
-}
-
-// total is known without counting where the first page holds everything.
-func (t *tx) total(q account.Query, _ account.Scope, n int, more bool, count func() (int, error)) (int, error) {
-	switch {
-	case q.NoTotal:
-		return -1, nil
-	case q.Offset == 0 && q.After == nil && !more && q.Limit > 0:
-		return n, nil
-	}
-	return count()
-}
-
-func (t *tx) countUsers(q account.Query, s account.Scope, w where) (int, error) {
-	var n int
-	if s == account.VisibleOnly && len(q.Terms) == 0 {
-		err := t.one("SELECT coalesce(sum(users), 0) FROM tallies", nil, &n)
-		return n, err
-	}
-	if s == account.VisibleOnly && len(q.Terms) == 1 && q.Terms[0].Field == account.ByActive {
-		column := "live"
-		if q.Terms[0].Value != "true" {
-			column = "users - live"
-		}
-		err := t.one("SELECT coalesce(sum("+column+"), 0) FROM tallies", nil, &n)
-		return n, err
-	}
-	err := t.one("SELECT count(*) FROM users u"+w.text(), w.args, &n)
-	return n, err
-}
-
-// skip turns most of an offset into a beginning: whole buckets of the tallies are passed over.
-func (t *tx) skip(w *where, offset int) (rest int, err error) {
-	const everyBucket = "SELECT bucket, users FROM tallies ORDER BY bucket"
-	begin, rest, found := int64(0), offset, false
-	err = t.rows(everyBucket, nil, func(r *sql.Rows) error {
-		var bucket int64
-		var users int
-		if err := r.Scan(&bucket, &users); err != nil || found {
-			return err
-		}
-		begin = bucket << bucketBits
-		if found = users > rest; !found {
-			rest -= users
-			begin = (bucket + 1) << bucketBits
-		}
-		return nil
-	})
-	w.add("u.seq >= ?", begin)
-	return rest, err
-}
-
-func userPosition(f account.Field, u *account.UserRow) *account.Position {
-	p := &account.Position{ID: strconv.FormatInt(u.Seq, 10)}
-	switch f {
-	case account.BySequence:
-		p.Key = p.ID
-	case account.ByID:
-		p.Key = u.ID
-	case account.ByUserName:
-		p.Key = account.Fold(u.UserName)
-	case account.ByName:
-		p.Key = account.Fold(u.Name)
-	case account.ByExternalID:
-		p.Key = u.ExternalID
-	case account.ByModified:
-		p.Key = strconv.FormatInt(u.Modified.UnixMilli(), 10)
-	case account.ByCreated:
-		p.Key = strconv.FormatInt(u.Created.UnixMilli(), 10)
-	}
-	return p
 }

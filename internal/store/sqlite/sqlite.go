@@ -10,26 +10,19 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 
-	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
+	"modernc.org/sqlite/lib"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 const (
 	// readers is how many reads go on at once. Reads take microseconds; more would only hold more cache.
@@ -45,16 +38,12 @@ const (
 // ErrLocked means that another process has the database open.
 var ErrLocked = errors.New("another process has the account open")
 
-// ErrNewer means that a newer version of the program has written the database.
-var ErrNewer = errors.New("the database was written by a newer version of scimbridge")
-
 // Store is an account's database.
 type Store struct {
 	path string
 	lock *os.File
-	db   *sql.DB
 
-	pool   chan *session // idle reading sessions
+	pool   chan *conn // connections that read and are idle
 	jobs   chan *job
 	closed chan struct{} // closed when no more jobs are taken
 	done   chan struct{} // closed when the writer has ended
@@ -100,61 +89,43 @@ func open(ctx context.Context, path string) (*Store, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", dataSource(path))
+	if err := migrate(ctx, path); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	w, err := newWriter(path)
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(readers + 1)
-	db.SetMaxIdleConns(readers + 1)
-	if err := migrate(ctx, db); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
-	}
-	s := &Store{path: path, db: db, pool: make(chan *session, readers), jobs: make(chan *job), closed: make(chan struct{}), done: make(chan struct{})}
+	s := &Store{path: path, pool: make(chan *conn, readers), jobs: make(chan *job), closed: make(chan struct{}), done: make(chan struct{})}
 	for range readers {
-		r, err := newSession(ctx, db, readerCache)
+		r, err := connect(path, readerCache)
 		if err != nil {
-			return nil, errors.Join(err, db.Close())
+			return nil, errors.Join(err, w.close(), s.closeReaders())
 		}
 		s.pool <- r
-	}
-	w, err := newWriter(ctx, db)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
 	}
 	go s.write(w)
 	return s, nil
 }
 
-func dataSource(path string) string {
-	q := url.Values{}
-	for _, p := range []string{
-		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "temp_store(MEMORY)",
-		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages),
-	} {
-		q.Add("_pragma", p)
+// closeReaders closes the connections in the pool.
+func (s *Store) closeReaders() (err error) {
+	for {
+		select {
+		case r := <-s.pool:
+			err = errors.Join(err, r.close())
+		default:
+			return err
+		}
 	}
-	q.Set("_txlock", "immediate")
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
+// pragmas are what every connection says first. A commit is on the disk when it returns: synchronous = FULL.
+func pragmas() []string {
+	return []string{
+		"busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = 1", "temp_store = MEMORY",
+		fmt.Sprintf("wal_autocheckpoint = %d", checkpointPages),
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return err
-	}
-	current, target, err := p.GetVersions(ctx)
-	if err != nil {
-		return failure(err)
-	}
-	if current > target {
-		return fmt.Errorf("%w (schema %d, this program knows %d). Install that version or a newer one", ErrNewer, current, target)
-	}
-	_, err = p.Up(ctx)
-	return failure(err)
 }
 
 // Close waits for changes under way, ends, and gives the lock back.
@@ -165,17 +136,17 @@ func (s *Store) Close() error {
 		for range readers {
 			s.err = errors.Join(s.err, (<-s.pool).close())
 		}
-		s.err = errors.Join(s.err, s.db.Close(), s.lock.Close())
+		s.err = errors.Join(s.err, s.lock.Close())
 	})
 	return s.err
 }
 
-// View reads.
+// View reads, all of it from one state of the database.
 func (s *Store) View(ctx context.Context, read func(account.Tx) error) error {
 	select {
 	case r := <-s.pool:
 		defer func() { s.pool <- r }()
-		return read(&tx{session: r})
+		return r.view(read)
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.closed:
@@ -183,138 +154,53 @@ func (s *Store) View(ctx context.Context, read func(account.Tx) error) error {
 	}
 }
 
+func (c *conn) view(read func(account.Tx) error) (err error) {
+	if _, err := c.exec("BEGIN"); err != nil {
+		return err
+	}
+	defer func() { // also when read panics
+		_, endErr := c.exec("COMMIT")
+		if endErr != nil && c.inTransaction() {
+			_, endErr = c.exec("ROLLBACK")
+		}
+		if err == nil {
+			err = endErr
+		}
+	}()
+	return read(&tx{conn: c})
+}
+
 var errClosed = fmt.Errorf("%w: it is shutting down", account.ErrUnavailable)
-
-// Backup writes a consistent copy beside everything else that goes on.
-func (s *Store) Backup(ctx context.Context, path string) error {
-	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("%s exists already; name a new file", path)
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	db, err := sql.Open("sqlite", dataSource(s.path))
-	if err != nil {
-		return err
-	}
-	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
-	err = errors.Join(failure(err), db.Close())
-	if err == nil {
-		err = syncFile(path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
-}
-
-// syncFile makes a file and its entry in the folder durable.
-func syncFile(path string) error {
-	for _, p := range []string{path, filepath.Dir(path)} {
-		f, err := os.Open(p)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Restore puts a backup in the place of the database at path, which must not be in use. A database that is there is
-// kept beside it; its new name is returned.
-func Restore(ctx context.Context, backup, path, suffix string) (old string, err error) {
-	lock, err := lockFile(path + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	fresh := path + ".restoring"
-	if err := copyFile(backup, fresh); err != nil {
-		return "", err
-	}
-	defer os.Remove(fresh) //nolint:errcheck // gone when all went well
-	if err := whole(ctx, fresh); err != nil {
-		return "", fmt.Errorf("%s: %w", backup, err)
-	}
-	if _, err := os.Stat(path); err == nil {
-		old = path + "." + suffix
-		for _, end := range []string{"", "-wal"} {
-			if err := os.Rename(path+end, old+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return "", err
-			}
-		}
-		if err := os.Remove(path + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-	}
-	if err := os.Rename(fresh, path); err != nil {
-		return old, err
-	}
-	return old, syncFile(path)
-}
-
-// whole checks that a file is an undamaged database of an account.
-func whole(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro")
-	if err != nil {
-		return err
-	}
-	defer db.Close() //nolint:errcheck // read only
-	var word string
-	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&word); err != nil {
-		return fmt.Errorf("this is no backup of an account: %w", err)
-	}
-	if word != "ok" {
-		return fmt.Errorf("the file is damaged: %s", word)
-	}
-	if err := db.QueryRowContext(ctx, "SELECT value FROM settings WHERE key = 'account.id'").Scan(&word); err != nil {
-		return errors.New("this is no backup of an account")
-	}
-	return nil
-}
-
-func copyFile(from, to string) error {
-	raw, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer raw.Close() //nolint:errcheck // read only
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.ReadFrom(raw)
-	return errors.Join(err, f.Sync(), f.Close())
-}
 
 // failure names what the database says: a unique index that is hit, a full disk.
 func failure(err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return account.ErrNotFound
-	}
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	const (
-		busy, locked, ioerr, full, cantopen, readonly = 5, 6, 10, 13, 14, 8
-		unique                                        = 2067
+	var (
+		f *fault
+		e *sqlite.Error
 	)
+	code := 0
 	switch {
-	case e.Code() == unique && strings.Contains(e.Error(), "user_name_key"), e.Code() == unique && strings.Contains(e.Error(), "sign_in_key"):
-		return fmt.Errorf("%w: %w", account.ErrUserNameTaken, err)
+	case err == nil:
+		return nil
+	case errors.As(err, &f):
+		code = f.code
+	case errors.As(err, &e):
+		code = e.Code()
 	}
-	switch e.Code() & 0xff {
-	case busy, locked, ioerr, full, cantopen, readonly:
+	switch code {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+		switch text := err.Error(); {
+		case strings.Contains(text, "users.user_name_key"), strings.Contains(text, "users.sign_in_key"):
+			return fmt.Errorf("%w: %w", account.ErrUserNameTaken, err)
+		case strings.Contains(text, "users.id"), strings.Contains(text, "groups.id"):
+			return fmt.Errorf("%w: %w", account.ErrIDTaken, err)
+		}
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return fmt.Errorf("%w: %w", account.ErrNotFound, err)
+	}
+	switch code & 0xff { // the primary code
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM:
 		return fmt.Errorf("%w: %w", account.ErrUnavailable, err)
 	}
 	return err

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"time"
 
 	"modernc.org/libc"
 	"modernc.org/sqlite/lib"
@@ -81,6 +82,8 @@ func (s *stmt) reset() {
 func (s *stmt) int(column int32) int64 { return sqlite3.Xsqlite3_column_int64(s.c.tls, s.p, column) }
 
 func (s *stmt) bool(column int32) bool { return s.int(column) != 0 }
+
+func (s *stmt) time(column int32) time.Time { return time.UnixMilli(s.int(column)).UTC() }
 
 // bytes are a column's bytes as they lie in SQLite's memory, until the next step. NULL is nil.
 func (s *stmt) bytes(column int32) []byte {
