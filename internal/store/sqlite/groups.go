@@ -97,42 +97,80 @@ func (t *tx) FindUsers(ids []string) (map[string]int64, error) {
 	return found, err
 }
 
-// shownGroups are the groups of the integration; of an adopted one only the memberships that came through SCIM.
+// Groups as the integration sees them: of an adopted one, only the memberships that came through SCIM count.
 const (
-	shownGroups = `g.managed = 1 AND g.privileged = 0 AND (g.mode <> 'ADDITIVE' OR m.source <> 'MANUAL')`
-	groupsOfOne = `SELECT m.user_seq, g.id, g.name FROM memberships m JOIN groups g ON g.seq = m.group_seq
-		WHERE m.user_seq = ? AND ` + shownGroups + ` ORDER BY m.group_seq`
-	groupsOfRange = `SELECT m.user_seq, g.id, g.name FROM memberships m JOIN groups g ON g.seq = m.group_seq
-		WHERE m.user_seq BETWEEN ? AND ? AND ` + shownGroups + ` ORDER BY m.user_seq, m.group_seq`
-	groupsOfList = `SELECT m.user_seq, g.id, g.name FROM json_each(?) j CROSS JOIN memberships m ON m.user_seq = j.value
-		JOIN groups g ON g.seq = m.group_seq WHERE ` + shownGroups + ` ORDER BY m.user_seq, m.group_seq`
+	groupsOfOne = `SELECT g.id, g.name FROM memberships m JOIN groups g ON g.seq = m.group_seq
+		WHERE m.user_seq = ? AND g.managed = 1 AND g.privileged = 0 AND (g.mode <> 'ADDITIVE' OR m.source <> 'MANUAL') ORDER BY m.group_seq`
+	membershipsOfRange = "SELECT user_seq, group_seq, source FROM memberships WHERE user_seq BETWEEN ? AND ? ORDER BY user_seq, group_seq"
+	membershipsOfList  = "SELECT m.user_seq, m.group_seq, m.source FROM json_each(?) j CROSS JOIN memberships m ON m.user_seq = j.value ORDER BY m.user_seq, m.group_seq"
+	groupShown         = "SELECT id, name, managed = 1 AND privileged = 0, mode FROM groups WHERE seq = ?"
 )
 
 // GroupsOf lists the visible groups of users.
 func (t *tx) GroupsOf(users []int64) (map[int64][]account.GroupRef, error) {
-	found := map[int64][]account.GroupRef{}
-	var last account.GroupRef
-	add := func(s *stmt) error {
-		// Neighbours are often in the same groups.
-		last = account.GroupRef{ID: s.same(1, last.ID), Name: s.same(2, last.Name)}
-		user := s.int(0)
-		found[user] = append(found[user], last)
-		return nil
-	}
+	found := make(map[int64][]account.GroupRef, len(users))
 	if len(users) == 0 {
 		return found, nil
 	}
-	lowest, highest := slices.Min(users), slices.Max(users)
-	switch {
-	case len(users) == 1:
-		return found, t.rows(groupsOfOne, []any{users[0]}, add)
-	case highest-lowest < 2*int64(len(users)):
-		// A page in the order of creation: one walk along the index. Those between that nobody asked for do no harm.
-		return found, t.rows(groupsOfRange, []any{lowest, highest}, add)
+	if len(users) == 1 {
+		return found, t.rows(groupsOfOne, []any{users[0]}, func(s *stmt) error {
+			found[users[0]] = append(found[users[0]], account.GroupRef{ID: s.text(0), Name: s.text(1)})
+			return nil
+		})
 	}
-	list, err := json.Marshal(users)
+	list, err := t.membershipsOf(users)
 	if err != nil {
 		return nil, err
 	}
-	return found, t.rows(groupsOfList, []any{list}, add)
+	// People of a page are in few groups: each is read once.
+	groups := map[int64]shownGroup{}
+	for _, m := range list {
+		g, ok := groups[m.group]
+		if !ok {
+			if g, err = t.shownGroup(m.group); err != nil {
+				return nil, err
+			}
+			groups[m.group] = g
+		}
+		if g.visible && (m.scim || !g.additive) {
+			found[m.user] = append(found[m.user], g.GroupRef)
+		}
+	}
+	return found, nil
+}
+
+type membership struct {
+	user, group int64
+	scim        bool // not by hand alone
+}
+
+// membershipsOf may hold those of others as well.
+func (t *tx) membershipsOf(users []int64) (list []membership, err error) {
+	lowest, highest := slices.Min(users), slices.Max(users)
+	text, args := membershipsOfRange, []any{lowest, highest}
+	if highest-lowest >= 2*int64(len(users)) {
+		// Not a page in the order of creation, which would be one walk along the index.
+		seqs, err := json.Marshal(users)
+		if err != nil {
+			return nil, err
+		}
+		text, args = membershipsOfList, []any{seqs}
+	}
+	err = t.rows(text, args, func(s *stmt) error {
+		list = append(list, membership{s.int(0), s.int(1), string(s.bytes(2)) != string(account.Manual)})
+		return nil
+	})
+	return list, err
+}
+
+type shownGroup struct {
+	account.GroupRef
+	visible, additive bool
+}
+
+func (t *tx) shownGroup(seq int64) (g shownGroup, err error) {
+	err = t.one(groupShown, []any{seq}, func(s *stmt) {
+		g = shownGroup{account.GroupRef{ID: s.text(0), Name: s.text(1)}, s.bool(2), string(s.bytes(3)) == string(account.Additive)}
+	})
+	return g, err
 }

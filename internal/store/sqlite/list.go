@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -11,9 +12,11 @@ import (
 func (t *tx) Users(q account.Query, s account.Scope) ([]account.UserRow, int, *account.Position, error) {
 	var w where
 	if s == account.VisibleOnly {
-		// The second says nothing more, but lets the indexes of names be used, which have no deleted users.
 		w.add("u.visible = 1")
-		w.add("u.state <> 'DELETED'")
+		if byName(q) {
+			// This says nothing more, but lets the index of user names be used, which has no deleted users.
+			w.add("u.state <> 'DELETED'")
+		}
 	}
 	for _, term := range q.Terms {
 		if err := w.userTerm(term); err != nil {
@@ -29,30 +32,32 @@ func (t *tx) Users(q account.Query, s account.Scope) ([]account.UserRow, int, *a
 	return rows, total, next, err
 }
 
+func byName(q account.Query) bool {
+	return q.Order == account.ByUserName || slices.ContainsFunc(q.Terms, func(t account.Term) bool { return t.Field == account.ByUserName })
+}
+
 func (t *tx) userPage(q account.Query, s account.Scope, w *where) (rows []account.UserRow, next *account.Position, err error) {
 	if q.Limit <= 0 {
 		return nil, nil, nil
 	}
-	clause, err := w.paging("u", q)
+	o, err := orderOf("u", q)
 	if err != nil {
 		return nil, nil, err
 	}
-	offset := q.Offset
-	if q.After != nil {
-		offset = 0
+	switch {
+	case q.After != nil:
+		err = o.after(w, q.After)
+	case q.Offset > 0:
+		err = t.skip(w, o, tallied(q, s), q.Offset)
 	}
-	tally := tallied(q, s)
-	if offset > 0 && tally != "" && q.Order == account.BySequence && !q.Descending {
-		if offset, err = t.skip(w, tally, offset); err != nil {
-			return nil, nil, err
-		}
+	if errors.Is(err, account.ErrNotFound) { // there are not so many
+		return nil, nil, nil
 	}
-	text := "SELECT " + userColumns + fromUsers + w.text() + clause + " LIMIT ? OFFSET ?"
-	if offset > 0 {
-		// Only the narrow rows are passed over, and only the page's profiles are read.
-		text = "SELECT " + userColumns + " FROM (SELECT u.seq FROM users u" + w.text() + clause + " LIMIT ? OFFSET ?) x CROSS JOIN users u ON u.seq = x.seq LEFT JOIN profiles p ON p.user = u.seq" + clause
+	if err != nil {
+		return nil, nil, err
 	}
-	err = t.rows(text, append(w.args, q.Limit+1, offset), func(s *stmt) error {
+	text := "SELECT " + userColumns + fromUsers + w.text() + o.clause() + " LIMIT ?"
+	err = t.rows(text, append(w.args, q.Limit+1), func(s *stmt) error {
 		if rows == nil {
 			rows = make([]account.UserRow, 0, min(q.Limit, usualPage)+1)
 		}
@@ -105,19 +110,52 @@ func (t *tx) countUsers(q account.Query, s account.Scope, w where) (int, error) 
 	return int(n), err
 }
 
-// skip turns most of an offset into a beginning: whole buckets of the tallies are passed over.
-func (t *tx) skip(w *where, tally string, offset int) (rest int, err error) {
-	begin, rest := int64(0), offset
-	err = t.one(`SELECT bucket, before FROM (SELECT bucket, `+tally+` AS n, sum(`+tally+`) OVER (ORDER BY bucket) - (`+tally+`) AS before FROM tallies)
-		WHERE before + n > ?1 OR bucket = (SELECT max(bucket) FROM tallies) LIMIT 1`, []any{offset}, func(s *stmt) {
-		begin, rest = s.int(0)<<bucketBits, offset-int(s.int(1))
-	})
-	if errors.Is(err, account.ErrNotFound) { // nobody is there
-		return rest, nil
+// skip turns an offset into a beginning, reading no more than index rows: ErrNotFound where there are not so many.
+// In the order of creation whole buckets of a tally are passed over.
+func (t *tx) skip(w *where, o ordering, tally string, offset int) error {
+	if tally != "" && o.column == o.seq && !o.descending {
+		begin, rest, err := t.bucket(tally, offset)
+		if err != nil {
+			return err
+		}
+		w.add(o.seq+" >= ?", begin)
+		offset = rest
 	}
-	w.add("u.seq >= ?", begin)
-	return rest, err
+	var key any
+	var seq int64
+	err := t.one("SELECT "+o.column+", "+o.seq+" FROM users u"+w.text()+o.clause()+" LIMIT 1 OFFSET ?", append(slices.Clip(w.args), offset), func(s *stmt) {
+		seq, key = s.int(1), s.text(0)
+		if o.number {
+			key = s.int(0)
+		}
+	})
+	o.beyond(w, o.sign()+"=", key, seq)
+	return err
 }
+
+// bucket finds the bucket that an offset falls into; rest is what remains of the offset there.
+func (t *tx) bucket(tally string, offset int) (begin int64, rest int, err error) {
+	rest = offset
+	err = t.rows("SELECT bucket, "+tally+" FROM tallies ORDER BY bucket", nil, func(s *stmt) error {
+		begin = s.int(0) << bucketBits
+		n := int(s.int(1))
+		if n > rest {
+			return errFound
+		}
+		rest -= n
+		return nil
+	})
+	switch {
+	case errors.Is(err, errFound):
+		return begin, rest, nil
+	case err == nil:
+		err = account.ErrNotFound
+	}
+	return 0, 0, err
+}
+
+// errFound ends a walk that has come to its end early.
+var errFound = errors.New("found")
 
 func userPosition(f account.Field, u *account.UserRow) *account.Position {
 	p := &account.Position{ID: strconv.FormatInt(u.Seq, 10)}
@@ -153,22 +191,12 @@ func (t *tx) Groups(q account.Query, s account.Scope) ([]account.GroupRow, int, 
 		}
 	}
 	count := where{conds: w.conds, args: w.args}
-	clause, err := w.paging("g", q)
+	rows, err := t.groupPage(q, &w)
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	var rows []account.GroupRow
-	if q.Limit > 0 {
-		offset := q.Offset
-		if q.After != nil {
-			offset = 0
-		}
-		if rows, err = t.groups(w.text()+clause+" LIMIT ? OFFSET ?", append(w.args, q.Limit+1, offset)...); err != nil {
-			return nil, 0, nil, err
-		}
-	}
 	var next *account.Position
-	if len(rows) > q.Limit {
+	if len(rows) > max(q.Limit, 0) {
 		rows = rows[:q.Limit]
 		next = groupPosition(q.Order, &rows[q.Limit-1])
 	}
@@ -177,6 +205,24 @@ func (t *tx) Groups(q account.Query, s account.Scope) ([]account.GroupRow, int, 
 		return int(n), err
 	})
 	return rows, total, next, err
+}
+
+func (t *tx) groupPage(q account.Query, w *where) ([]account.GroupRow, error) {
+	if q.Limit <= 0 {
+		return nil, nil
+	}
+	o, err := orderOf("g", q)
+	if err != nil {
+		return nil, err
+	}
+	offset := q.Offset
+	if q.After != nil {
+		offset = 0
+		if err := o.after(w, q.After); err != nil {
+			return nil, err
+		}
+	}
+	return t.groups(w.text()+o.clause()+" LIMIT ? OFFSET ?", append(w.args, q.Limit+1, offset)...)
 }
 
 func groupPosition(f account.Field, g *account.GroupRow) *account.Position {

@@ -141,58 +141,79 @@ func (w *where) commonTerm(alias string, t account.Term) error {
 	return w.compare(alias+column, op, ms)
 }
 
-// order is the column that a listing is sorted by, and whether it is a number.
-func order(alias string, f account.Field) (column string, number bool, err error) {
-	switch f {
-	case account.BySequence:
-		return alias + ".seq", true, nil
-	case account.ByID:
-		return alias + ".id", false, nil
-	case account.ByUserName:
-		return alias + ".user_name_key", false, nil
-	case account.ByName:
-		return alias + ".name_key", false, nil
-	case account.ByExternalID:
-		return alias + ".external_id", false, nil
-	case account.ByModified:
-		return alias + ".modified", true, nil
-	case account.ByCreated:
-		return alias + ".created", true, nil
-	}
-	return "", false, fmt.Errorf("no order by %q", f)
+// ordering is how a listing is sorted: by a column, then by the sequence number.
+type ordering struct {
+	column, seq string // the same in the order of creation
+	number      bool   // the column holds numbers
+	descending  bool
 }
 
-// paging adds what comes after a position and returns the ORDER BY clause.
-func (w *where) paging(alias string, q account.Query) (clause string, err error) {
-	column, number, err := order(alias, q.Order)
-	if err != nil {
-		return "", err
+// orderOf is the ordering of a query over users u or groups g.
+func orderOf(alias string, q account.Query) (ordering, error) {
+	o := ordering{seq: alias + ".seq", descending: q.Descending}
+	switch q.Order {
+	case account.BySequence:
+		o.column, o.number = o.seq, true
+	case account.ByID:
+		o.column = alias + ".id"
+	case account.ByUserName:
+		o.column = alias + ".user_name_key"
+	case account.ByName:
+		o.column = alias + ".name_key"
+	case account.ByExternalID:
+		o.column = alias + ".external_id"
+	case account.ByModified:
+		o.column, o.number = alias+".modified", true
+	case account.ByCreated:
+		o.column, o.number = alias+".created", true
+	default:
+		return o, fmt.Errorf("no order by %q", q.Order)
 	}
-	direction, sign := "ASC", ">"
-	if q.Descending {
-		direction, sign = "DESC", "<"
+	return o, nil
+}
+
+// clause is the ORDER BY clause.
+func (o ordering) clause() string {
+	direction := " ASC"
+	if o.descending {
+		direction = " DESC"
 	}
-	id := alias + ".seq"
-	if q.After != nil {
-		var key any = q.After.Key
-		if number {
-			if key, err = strconv.ParseInt(q.After.Key, 10, 64); err != nil {
-				return "", fmt.Errorf("position %q: %w", q.After.Key, err)
-			}
+	if o.column == o.seq {
+		return " ORDER BY " + o.seq + direction
+	}
+	return " ORDER BY " + o.column + direction + ", " + o.seq + direction
+}
+
+// after adds what comes strictly after a position.
+func (o ordering) after(w *where, p *account.Position) error {
+	var key any = p.Key
+	if o.number {
+		n, err := strconv.ParseInt(p.Key, 10, 64)
+		if err != nil {
+			return fmt.Errorf("position %q: %w", p.Key, err)
 		}
-		if column == id {
-			w.add(id+" "+sign+" ?", key)
-		} else {
-			seq, err := strconv.ParseInt(q.After.ID, 10, 64)
-			if err != nil { // the position is an id, in an order by id
-				w.add(column+" "+sign+" ?", key)
-			} else {
-				w.add("("+column+", "+id+") "+sign+" (?, ?)", key, seq)
-			}
-		}
+		key = n
 	}
-	if column == id {
-		return " ORDER BY " + id + " " + direction, nil
+	seq, err := strconv.ParseInt(p.ID, 10, 64)
+	if err != nil { // the position is an id, in an order by id
+		w.add(o.column+o.sign()+" ?", key)
+		return nil
 	}
-	return " ORDER BY " + column + " " + direction + ", " + id + " " + direction, nil
+	o.beyond(w, o.sign(), key, seq)
+	return nil
+}
+
+func (o ordering) sign() string {
+	if o.descending {
+		return " <"
+	}
+	return " >"
+}
+
+func (o ordering) beyond(w *where, sign string, key any, seq int64) {
+	if o.column == o.seq {
+		w.add(o.seq+sign+" ?", key)
+		return
+	}
+	w.add("("+o.column+", "+o.seq+")"+sign+" (?, ?)", key, seq)
 }
