@@ -64,23 +64,6 @@ func afterPrefix(prefix string) (string, bool) {
 	return "", false
 }
 
-// moment is a comparison with a time, in the milliseconds that the columns hold. A time between two milliseconds
-// is after the one and before the other.
-func moment(op account.Op, value string) (account.Op, int64, error) {
-	at, err := time.Parse(time.RFC3339Nano, value)
-	ms := at.UnixMilli()
-	if at.Equal(time.UnixMilli(ms)) {
-		return op, ms, err
-	}
-	switch op {
-	case account.Lt:
-		op = account.Le
-	case account.Ge:
-		op = account.Gt
-	}
-	return op, ms, err
-}
-
 func (w *where) userTerm(t account.Term) error {
 	switch t.Field {
 	case account.ByID:
@@ -134,9 +117,21 @@ func (w *where) commonTerm(alias string, t account.Term) error {
 	if column == "" {
 		return fmt.Errorf("no index for %q", t.Field)
 	}
-	op, ms, err := moment(t.Op, t.Value)
+	at, err := time.Parse(time.RFC3339Nano, t.Value)
 	if err != nil {
 		return err
+	}
+	op, ms := t.Op, at.UnixMilli()
+	if !at.Equal(time.UnixMilli(ms)) { // between two of the milliseconds that the columns hold
+		switch op {
+		case account.Eq:
+			w.add("FALSE")
+			return nil
+		case account.Lt:
+			op = account.Le
+		case account.Ge:
+			op = account.Gt
+		}
 	}
 	return w.compare(alias+column, op, ms)
 }
