@@ -1,10 +1,8 @@
 package sqlite
 
 import (
-	"database/sql"
 	"encoding/json"
 	"strconv"
-	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
@@ -12,19 +10,18 @@ import (
 const groupColumns = `g.seq, g.id, g.name, g.external_id, g.profile, g.managed, g.mode, g.privileged, g.members, g.through_scim,
 	g.revision, g.created, g.modified`
 
-func scanGroup(r *sql.Rows, g *account.GroupRow) error {
-	var created, modified int64
-	err := r.Scan(&g.Seq, &g.ID, &g.Name, &g.ExternalID, &g.Profile, &g.Managed, (*string)(&g.Mode), &g.Privileged, &g.Members, &g.ThroughSCIM,
-		&g.Revision, &created, &modified)
-	g.Created, g.Modified = time.UnixMilli(created).UTC(), time.UnixMilli(modified).UTC()
-	return err
+func scanGroup(r *row, g *account.GroupRow) {
+	g.Seq, g.ID, g.Name, g.ExternalID, g.Profile = r.int(), r.text(), r.text(), r.text(), r.bytes()
+	g.Managed, g.Mode, g.Privileged, g.Members, g.ThroughSCIM = r.bool(), account.GroupMode(r.text()), r.bool(), int(r.int()), int(r.int())
+	g.Revision, g.Created, g.Modified = r.int(), moment(r.int()), moment(r.int())
 }
 
 func (t *tx) groups(rest string, args ...any) ([]account.GroupRow, error) {
 	var list []account.GroupRow
-	err := t.rows("SELECT "+groupColumns+" FROM groups g"+rest, args, func(r *sql.Rows) error {
+	err := t.rows("SELECT "+groupColumns+" FROM groups g"+rest, args, func(r *row) error {
 		list = append(list, account.GroupRow{})
-		return scanGroup(r, &list[len(list)-1])
+		scanGroup(r, &list[len(list)-1])
+		return nil
 	})
 	return list, err
 }
@@ -99,7 +96,7 @@ func (t *tx) Groups(q account.Query, s account.Scope) ([]account.GroupRow, int, 
 		next = groupPosition(q.Order, &rows[q.Limit-1])
 	}
 	total, err := t.total(q, s, len(rows), next != nil, func() (n int, err error) {
-		err = t.one("SELECT count(*) FROM groups g"+count.text(), count.args, &n)
+		err = t.one("SELECT count(*) FROM groups g"+count.text(), count.args, func(r *row) { n = int(r.int()) })
 		return n, err
 	})
 	return rows, total, next, err
@@ -129,12 +126,10 @@ const few = 4
 
 func (t *tx) FindUsers(ids []string) (map[string]int64, error) {
 	found := make(map[string]int64, len(ids))
-	scan := func(r *sql.Rows) error {
-		var id string
-		var seq int64
-		err := r.Scan(&id, &seq)
-		found[id] = seq
-		return err
+	scan := func(r *row) error {
+		id := r.text()
+		found[id] = r.int()
+		return nil
 	}
 	if len(ids) <= few {
 		for _, id := range ids {
@@ -156,15 +151,13 @@ func (t *tx) GroupsOf(users []int64) (map[int64][]account.GroupRef, error) {
 	const columns = "SELECT m.user_seq, g.id, g.name FROM "
 	const join = ` memberships m JOIN groups g ON g.seq = m.group_seq WHERE g.managed = 1 AND g.privileged = 0 AND (g.mode <> 'ADDITIVE' OR m.source = 'SCIM') AND `
 	var found map[int64][]account.GroupRef
-	scan := func(r *sql.Rows) error {
-		var user int64
-		var g account.GroupRef
-		err := r.Scan(&user, &g.ID, &g.Name)
+	scan := func(r *row) error {
+		user := r.int()
 		if found == nil {
 			found = map[int64][]account.GroupRef{}
 		}
-		found[user] = append(found[user], g)
-		return err
+		found[user] = append(found[user], account.GroupRef{ID: r.text(), Name: r.text()})
+		return nil
 	}
 	if len(users) == 1 {
 		err := t.rows(columns+join+"m.user_seq = ? ORDER BY m.group_seq", []any{users[0]}, scan)
@@ -181,11 +174,9 @@ func (t *tx) GroupsOf(users []int64) (map[int64][]account.GroupRef, error) {
 func (t *tx) MemberSeqs(group int64, from account.Source) ([]int64, error) {
 	var list []int64
 	err := t.rows("SELECT user_seq FROM memberships WHERE group_seq = ?1 AND (?2 = '' OR source = ?2) ORDER BY user_seq", []any{group, string(from)},
-		func(r *sql.Rows) error {
-			var seq int64
-			err := r.Scan(&seq)
-			list = append(list, seq)
-			return err
+		func(r *row) error {
+			list = append(list, r.int())
+			return nil
 		})
 	return list, err
 }
@@ -215,11 +206,9 @@ func (t *tx) each(users []int64, text string, group int64, from account.Source) 
 
 func (t *tx) Memberships(user int64) ([]int64, error) {
 	var list []int64
-	err := t.rows("SELECT group_seq FROM memberships WHERE user_seq = ?", []any{user}, func(r *sql.Rows) error {
-		var seq int64
-		err := r.Scan(&seq)
-		list = append(list, seq)
-		return err
+	err := t.rows("SELECT group_seq FROM memberships WHERE user_seq = ?", []any{user}, func(r *row) error {
+		list = append(list, r.int())
+		return nil
 	})
 	return list, err
 }
@@ -227,18 +216,16 @@ func (t *tx) Memberships(user int64) ([]int64, error) {
 func (t *tx) Members(group int64, after string, limit int, from account.Source) ([]account.Member, error) {
 	begin := int64(-1)
 	if after != "" {
-		if err := t.one("SELECT seq FROM users WHERE id = ?", []any{after}, &begin); err != nil {
+		if err := t.one("SELECT seq FROM users WHERE id = ?", []any{after}, func(r *row) { begin = r.int() }); err != nil {
 			return nil, err
 		}
 	}
 	var list []account.Member
 	err := t.rows(`SELECT u.id, u.name, m.source FROM memberships m JOIN users u ON u.seq = m.user_seq
 		WHERE m.group_seq = ?1 AND m.user_seq > ?2 AND (?3 = '' OR m.source = ?3) ORDER BY m.user_seq LIMIT ?4`, []any{group, begin, string(from), limit},
-		func(r *sql.Rows) error {
-			var m account.Member
-			err := r.Scan(&m.UserID, &m.Name, (*string)(&m.Source))
-			list = append(list, m)
-			return err
+		func(r *row) error {
+			list = append(list, account.Member{UserID: r.text(), Name: r.text(), Source: account.Source(r.text())})
+			return nil
 		})
 	return list, err
 }

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -65,8 +64,8 @@ func afterPrefix(prefix string) (string, bool) {
 	return "", false
 }
 
-// moment reads a time as the columns hold it. One that has no whole milliseconds is put between two.
-func moment(op account.Op, value string) (account.Op, int64, error) {
+// instant reads a time as the columns hold it. One that has no whole milliseconds is put between two.
+func instant(op account.Op, value string) (account.Op, int64, error) {
 	at, err := time.Parse(time.RFC3339Nano, value)
 	return op, at.UnixMilli(), err
 }
@@ -76,6 +75,7 @@ func (w *where) userTerm(t account.Term) error {
 	case account.ByID:
 		return w.compare("u.id", t.Op, t.Value)
 	case account.ByUserName:
+		w.add("u.state <> 'DELETED'") // what the index is about
 		return w.compare("u.user_name_key", t.Op, account.Fold(t.Value))
 	case account.ByExternalID:
 		w.add("u.external_id <> ''")
@@ -120,7 +120,7 @@ func (w *where) commonTerm(alias string, t account.Term) error {
 	if column == "" {
 		return fmt.Errorf("no index for %q", t.Field)
 	}
-	op, ms, err := moment(t.Op, t.Value)
+	op, ms, err := instant(t.Op, t.Value)
 	if err != nil {
 		return err
 	}
@@ -212,9 +212,10 @@ func (t *tx) Users(q account.Query, s account.Scope) ([]account.UserRow, int, *a
 			// The narrow rows are walked, and only the page's profiles are read.
 			text = "SELECT " + userColumns + " FROM (SELECT u.seq FROM users u" + w.text() + clause + " LIMIT ? OFFSET ?) x JOIN users u ON u.seq = x.seq LEFT JOIN profiles p ON p.user = u.seq" + clause
 		}
-		err = t.rows(text, append(w.args, q.Limit+1, offset), func(r *sql.Rows) error {
+		err = t.rows(text, append(w.args, q.Limit+1, offset), func(r *row) error {
 			rows = append(rows, account.UserRow{})
-			return scanUser(r, &rows[len(rows)-1])
+			scanUser(r, &rows[len(rows)-1])
+			return nil
 		})
 		if err != nil {
 			return nil, 0, nil, err
@@ -243,7 +244,7 @@ func (t *tx) total(q account.Query, _ account.Scope, n int, more bool, count fun
 func (t *tx) countUsers(q account.Query, s account.Scope, w where) (int, error) {
 	var n int
 	if s == account.VisibleOnly && len(q.Terms) == 0 {
-		err := t.one("SELECT coalesce(sum(users), 0) FROM tallies", nil, &n)
+		err := t.one("SELECT coalesce(sum(users), 0) FROM tallies", nil, func(r *row) { n = int(r.int()) })
 		return n, err
 	}
 	if s == account.VisibleOnly && len(q.Terms) == 1 && q.Terms[0].Field == account.ByActive {
@@ -251,10 +252,10 @@ func (t *tx) countUsers(q account.Query, s account.Scope, w where) (int, error) 
 		if q.Terms[0].Value != "true" {
 			column = "users - live"
 		}
-		err := t.one("SELECT coalesce(sum("+column+"), 0) FROM tallies", nil, &n)
+		err := t.one("SELECT coalesce(sum("+column+"), 0) FROM tallies", nil, func(r *row) { n = int(r.int()) })
 		return n, err
 	}
-	err := t.one("SELECT count(*) FROM users u"+w.text(), w.args, &n)
+	err := t.one("SELECT count(*) FROM users u"+w.text(), w.args, func(r *row) { n = int(r.int()) })
 	return n, err
 }
 
@@ -262,11 +263,10 @@ func (t *tx) countUsers(q account.Query, s account.Scope, w where) (int, error) 
 func (t *tx) skip(w *where, offset int) (rest int, err error) {
 	const everyBucket = "SELECT bucket, users FROM tallies ORDER BY bucket"
 	begin, rest, found := int64(0), offset, false
-	err = t.rows(everyBucket, nil, func(r *sql.Rows) error {
-		var bucket int64
-		var users int
-		if err := r.Scan(&bucket, &users); err != nil || found {
-			return err
+	err = t.rows(everyBucket, nil, func(r *row) error {
+		bucket, users := r.int(), int(r.int())
+		if found {
+			return nil
 		}
 		begin = bucket << bucketBits
 		if found = users > rest; !found {

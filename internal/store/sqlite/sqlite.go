@@ -23,7 +23,8 @@ import (
 	"syscall"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
+	_ "modernc.org/sqlite" // the driver that migrations run on
+	"zombiezen.com/go/sqlite"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
@@ -52,7 +53,6 @@ var ErrNewer = errors.New("the database was written by a newer version of scimbr
 type Store struct {
 	path string
 	lock *os.File
-	db   *sql.DB
 
 	pool   chan *session // idle reading sessions
 	jobs   chan *job
@@ -100,44 +100,40 @@ func open(ctx context.Context, path string) (*Store, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", dataSource(path))
-	if err != nil {
-		return nil, err
+	if err := migrate(ctx, path); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	db.SetMaxOpenConns(readers + 1)
-	db.SetMaxIdleConns(readers + 1)
-	if err := migrate(ctx, db); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
-	}
-	s := &Store{path: path, db: db, pool: make(chan *session, readers), jobs: make(chan *job), closed: make(chan struct{}), done: make(chan struct{})}
+	s := &Store{path: path, pool: make(chan *session, readers), jobs: make(chan *job), closed: make(chan struct{}), done: make(chan struct{})}
 	for range readers {
-		r, err := newSession(ctx, db, readerCache)
+		r, err := newSession(path, readerCache)
 		if err != nil {
-			return nil, errors.Join(err, db.Close())
+			return nil, errors.Join(err, s.closeReaders())
 		}
 		s.pool <- r
 	}
-	w, err := newWriter(ctx, db)
+	w, err := newWriter(path)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.closeReaders())
 	}
 	go s.write(w)
 	return s, nil
 }
 
-func dataSource(path string) string {
-	q := url.Values{}
-	for _, p := range []string{
-		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "temp_store(MEMORY)",
-		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages),
-	} {
-		q.Add("_pragma", p)
+// pragmas set up every connection.
+func pragmas() []string {
+	return []string{
+		"journal_mode = WAL", "synchronous = FULL", "foreign_keys = 1", "busy_timeout = 10000", "temp_store = MEMORY",
+		fmt.Sprintf("wal_autocheckpoint = %d", checkpointPages),
 	}
-	q.Set("_txlock", "immediate")
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
+// migrate brings the schema up to date; the library for it speaks database/sql.
+func migrate(ctx context.Context, path string) (err error) {
+	db, err := sql.Open("sqlite", location(path)+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -148,13 +144,26 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 	current, target, err := p.GetVersions(ctx)
 	if err != nil {
-		return failure(err)
+		return fmt.Errorf("%w: %w", account.ErrUnavailable, err)
 	}
 	if current > target {
 		return fmt.Errorf("%w (schema %d, this program knows %d). Install that version or a newer one", ErrNewer, current, target)
 	}
-	_, err = p.Up(ctx)
-	return failure(err)
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("%w: %w", account.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// location is a path as database/sql's driver takes it.
+func location(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
+
+func (s *Store) closeReaders() error {
+	var err error
+	for len(s.pool) > 0 {
+		err = errors.Join(err, (<-s.pool).close())
+	}
+	return err
 }
 
 // Close waits for changes under way, ends, and gives the lock back.
@@ -165,7 +174,7 @@ func (s *Store) Close() error {
 		for range readers {
 			s.err = errors.Join(s.err, (<-s.pool).close())
 		}
-		s.err = errors.Join(s.err, s.db.Close(), s.lock.Close())
+		s.err = errors.Join(s.err, s.lock.Close())
 	})
 	return s.err
 }
@@ -197,12 +206,12 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", dataSource(s.path))
-	if err != nil {
-		return err
+	from, err := newSession(s.path, readerCache)
+	if err == nil {
+		from.conn.SetInterrupt(ctx.Done())
+		_, err = from.exec("VACUUM INTO ?", path)
+		err = errors.Join(err, from.close())
 	}
-	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
-	err = errors.Join(failure(err), db.Close())
 	if err == nil {
 		err = syncFile(path)
 	}
@@ -261,7 +270,7 @@ func Restore(ctx context.Context, backup, path, suffix string) (old string, err 
 
 // whole checks that a file is an undamaged database of an account.
 func whole(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro")
+	db, err := sql.Open("sqlite", location(path)+"?mode=ro")
 	if err != nil {
 		return err
 	}
@@ -298,23 +307,12 @@ func failure(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return account.ErrNotFound
-	}
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	const (
-		busy, locked, ioerr, full, cantopen, readonly = 5, 6, 10, 13, 14, 8
-		unique                                        = 2067
-	)
-	switch {
-	case e.Code() == unique && strings.Contains(e.Error(), "user_name_key"), e.Code() == unique && strings.Contains(e.Error(), "sign_in_key"):
+	code := sqlite.ErrCode(err)
+	if code == sqlite.ResultConstraintUnique && (strings.Contains(err.Error(), "user_name_key") || strings.Contains(err.Error(), "sign_in_key")) {
 		return fmt.Errorf("%w: %w", account.ErrUserNameTaken, err)
 	}
-	switch e.Code() & 0xff {
-	case busy, locked, ioerr, full, cantopen, readonly:
+	switch code.ToPrimary() {
+	case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultIOErr, sqlite.ResultFull, sqlite.ResultCantOpen, sqlite.ResultReadOnly:
 		return fmt.Errorf("%w: %w", account.ErrUnavailable, err)
 	}
 	return err

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"strings"
 	"time"
 
@@ -13,28 +12,22 @@ const userColumns = `u.seq, u.id, u.user_name, u.sign_in_name, u.email, u.name, 
 
 const fromUsers = " FROM users u LEFT JOIN profiles p ON p.user = u.seq "
 
-func scanUser(r *sql.Rows, u *account.UserRow) error {
-	var created, modified int64
-	var addresses string
-	err := r.Scan(&u.Seq, &u.ID, &u.UserName, &u.SignInName, &u.Email, &u.Name, &u.Language, &u.ExternalID, (*string)(&u.State),
-		&u.Managed, &u.Protection, &u.Released, &u.ProfileStale, &addresses, &u.Revision, &created, &modified, &u.Profile)
-	if addresses != "" {
+func scanUser(r *row, u *account.UserRow) {
+	u.Seq, u.ID, u.UserName, u.SignInName = r.int(), r.text(), r.text(), r.text()
+	u.Email, u.Name, u.Language, u.ExternalID = r.text(), r.text(), r.text(), r.text()
+	u.State, u.Managed, u.Protection, u.Released, u.ProfileStale = account.State(r.text()), r.bool(), r.text(), r.bool(), r.bool()
+	if addresses := r.text(); addresses != "" {
 		u.Addresses = strings.Split(addresses, "\n")
 	}
-	u.Created, u.Modified = time.UnixMilli(created).UTC(), time.UnixMilli(modified).UTC()
-	return err
+	u.Revision, u.Created, u.Modified = r.int(), moment(r.int()), moment(r.int())
+	u.Profile = r.bytes()
 }
+
+func moment(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
 func (t *tx) user(where string, args ...any) (account.UserRow, error) {
 	var u account.UserRow
-	found := false
-	err := t.rows("SELECT "+userColumns+fromUsers+"WHERE "+where, args, func(r *sql.Rows) error {
-		found = true
-		return scanUser(r, &u)
-	})
-	if err == nil && !found {
-		err = account.ErrNotFound
-	}
+	err := t.one("SELECT "+userColumns+fromUsers+"WHERE "+where, args, func(r *row) { scanUser(r, &u) })
 	return u, err
 }
 
@@ -48,7 +41,7 @@ func (t *tx) UserByName(folded string) (account.UserRow, error) {
 
 func (t *tx) UserID(seq int64) (string, error) {
 	var id string
-	err := t.one("SELECT id FROM users WHERE seq = ?", []any{seq}, &id)
+	err := t.one("SELECT id FROM users WHERE seq = ?", []any{seq}, func(r *row) { id = r.text() })
 	return id, err
 }
 
@@ -155,6 +148,6 @@ func sameNames(a, b *account.UserRow) bool {
 
 func (t *tx) CountActive(group int64) (int, error) {
 	var n int
-	err := t.one("SELECT count(*) FROM memberships m JOIN users u ON u.seq = m.user_seq WHERE m.group_seq = ? AND u.state = 'ACTIVE'", []any{group}, &n)
+	err := t.one("SELECT count(*) FROM memberships m JOIN users u ON u.seq = m.user_seq WHERE m.group_seq = ? AND u.state = 'ACTIVE'", []any{group}, func(r *row) { n = int(r.int()) })
 	return n, err
 }

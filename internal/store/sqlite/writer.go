@@ -2,10 +2,8 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
@@ -46,8 +44,8 @@ type writer struct {
 	pending []account.Entry // entries of the transaction under way
 }
 
-func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
-	s, err := newSession(ctx, db, writerCache)
+func newWriter(path string) (*writer, error) {
+	s, err := newSession(path, writerCache)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +60,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 func (w *writer) recall() error {
 	w.link = account.Link{}
 	err := w.one("SELECT number, first, last, hash FROM activity_links ORDER BY number DESC LIMIT 1", nil,
-		&w.link.Number, &w.link.First, &w.link.Last, &w.link.Hash)
+		func(r *row) { w.link = link(r) })
 	if err != nil && !errors.Is(err, account.ErrNotFound) {
 		return err
 	}
@@ -165,10 +163,10 @@ func (w *writer) seal() error {
 	if len(w.pending) == 0 {
 		return nil
 	}
-	link := account.NextLink(w.link, w.pending)
-	_, err := w.exec("INSERT INTO activity_links (number, first, last, hash) VALUES (?, ?, ?, ?)", link.Number, link.First, link.Last, link.Hash)
+	next := account.NextLink(w.link, w.pending)
+	_, err := w.exec("INSERT INTO activity_links (number, first, last, hash) VALUES (?, ?, ?, ?)", next.Number, next.First, next.Last, next.Hash)
 	if err == nil {
-		w.link, w.pending = link, w.pending[:0]
+		w.link, w.pending = next, w.pending[:0]
 	}
 	return err
 }
@@ -187,13 +185,12 @@ func (t *tx) Log(e account.Entry) error {
 func (t *tx) Entries(after int64, limit int) ([]account.Entry, error) {
 	var list []account.Entry
 	err := t.rows("SELECT number, time, caller, request, verb, object, object_id, detail FROM activity WHERE number > ? ORDER BY number LIMIT ?",
-		[]any{after, limit}, func(r *sql.Rows) error {
-			var e account.Entry
-			var ms int64
-			err := r.Scan(&e.Number, &ms, (*string)(&e.Caller), &e.RequestID, &e.Verb, &e.Object, &e.ObjectID, &e.Detail)
-			e.Time = time.UnixMilli(ms).UTC()
-			list = append(list, e)
-			return err
+		[]any{after, limit}, func(r *row) error {
+			list = append(list, account.Entry{
+				Number: r.int(), Time: moment(r.int()), Caller: account.CallerKind(r.text()), RequestID: r.text(),
+				Verb: r.text(), Object: r.text(), ObjectID: r.text(), Detail: r.text(),
+			})
+			return nil
 		})
 	return list, err
 }
@@ -201,11 +198,13 @@ func (t *tx) Entries(after int64, limit int) ([]account.Entry, error) {
 func (t *tx) Links(after int64, limit int) ([]account.Link, error) {
 	var list []account.Link
 	err := t.rows("SELECT number, first, last, hash FROM activity_links WHERE number > ? ORDER BY number LIMIT ?",
-		[]any{after, limit}, func(r *sql.Rows) error {
-			var l account.Link
-			err := r.Scan(&l.Number, &l.First, &l.Last, &l.Hash)
-			list = append(list, l)
-			return err
+		[]any{after, limit}, func(r *row) error {
+			list = append(list, link(r))
+			return nil
 		})
 	return list, err
+}
+
+func link(r *row) account.Link {
+	return account.Link{Number: r.int(), First: r.int(), Last: r.int(), Hash: r.bytes()}
 }
