@@ -86,7 +86,7 @@ func (t *tx) Groups(q account.Query, s account.Scope) ([]account.GroupRow, int, 
 	}
 	var rows []account.GroupRow
 	if q.Limit > 0 {
-		if rows, err = t.groups(w.text()+clause+" LIMIT ? OFFSET ?", append(w.args, q.Limit+1, q.Offset)...); err != nil {
+		if rows, err = t.groups(w.text()+clause+limit(q.Limit+1)+" OFFSET ?", append(w.args, q.Offset)...); err != nil {
 			return nil, 0, nil, err
 		}
 	}
@@ -213,7 +213,7 @@ func (t *tx) Memberships(user int64) ([]int64, error) {
 	return list, err
 }
 
-func (t *tx) Members(group int64, after string, limit int, from account.Source) ([]account.Member, error) {
+func (t *tx) Members(group int64, after string, n int, from account.Source) ([]account.Member, error) {
 	begin := int64(-1)
 	if after != "" {
 		if err := t.one("SELECT seq FROM users WHERE id = ?", []any{after}, func(r *row) { begin = r.int() }); err != nil {
@@ -222,10 +222,10 @@ func (t *tx) Members(group int64, after string, limit int, from account.Source) 
 	}
 	var list []account.Member
 	err := t.rows(`SELECT u.id, u.name, m.source FROM memberships m JOIN users u ON u.seq = m.user_seq
-		WHERE m.group_seq = ?1 AND m.user_seq > ?2 AND (?3 = '' OR m.source = ?3) ORDER BY m.user_seq LIMIT ?4`, []any{group, begin, string(from), limit},
+		WHERE m.group_seq = ?1 AND m.user_seq > ?2 AND (?3 = '' OR m.source = ?3) ORDER BY m.user_seq`+limit(n), []any{group, begin, string(from)},
 		func(r *row) error {
 			list = append(list, account.Member{UserID: r.text(), Name: r.text(), Source: account.Source(r.text())})
-			return nil
+			return enough(len(list), n)
 		})
 	return list, err
 }

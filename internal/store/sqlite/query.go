@@ -207,15 +207,15 @@ func (t *tx) Users(q account.Query, s account.Scope) ([]account.UserRow, int, *a
 				return nil, 0, nil, err
 			}
 		}
-		text := "SELECT " + userColumns + fromUsers + w.text() + clause + " LIMIT ? OFFSET ?"
+		text := "SELECT " + userColumns + fromUsers + w.text() + clause + limit(q.Limit+1) + " OFFSET ?"
 		if offset > 0 || len(q.Terms) == 0 && q.Order != account.BySequence {
 			// The narrow rows are walked, and only the page's profiles are read.
-			text = "SELECT " + userColumns + " FROM (SELECT u.seq FROM users u" + w.text() + clause + " LIMIT ? OFFSET ?) x JOIN users u ON u.seq = x.seq LEFT JOIN profiles p ON p.user = u.seq" + clause
+			text = "SELECT " + userColumns + " FROM (SELECT u.seq FROM users u" + w.text() + clause + limit(q.Limit+1) + " OFFSET ?) x CROSS JOIN users u ON u.seq = x.seq LEFT JOIN profiles p ON p.user = u.seq" + clause
 		}
-		err = t.rows(text, append(w.args, q.Limit+1, offset), func(r *row) error {
+		err = t.rows(text, append(w.args, offset), func(r *row) error {
 			rows = append(rows, account.UserRow{})
 			scanUser(r, &rows[len(rows)-1])
-			return nil
+			return enough(len(rows), q.Limit+1)
 		})
 		if err != nil {
 			return nil, 0, nil, err
@@ -228,6 +228,14 @@ func (t *tx) Users(q account.Query, s account.Scope) ([]account.UserRow, int, *a
 	}
 	total, err := t.total(q, s, len(rows), next != nil, func() (int, error) { return t.countUsers(q, s, count) })
 	return rows, total, next, err
+}
+
+// enough ends the reading at the n-th row.
+func enough(have, n int) error {
+	if have >= n {
+		return errEnough
+	}
+	return nil
 }
 
 // total is known without counting where the first page holds everything.
@@ -244,7 +252,7 @@ func (t *tx) total(q account.Query, _ account.Scope, n int, more bool, count fun
 func (t *tx) countUsers(q account.Query, s account.Scope, w where) (int, error) {
 	var n int
 	if s == account.VisibleOnly && len(q.Terms) == 0 {
-		err := t.one("SELECT coalesce(sum(users), 0) FROM tallies", nil, func(r *row) { n = int(r.int()) })
+		err := t.one("SELECT users FROM tallies WHERE bucket = -1", nil, func(r *row) { n = int(r.int()) })
 		return n, err
 	}
 	if s == account.VisibleOnly && len(q.Terms) == 1 && q.Terms[0].Field == account.ByActive {
@@ -252,7 +260,7 @@ func (t *tx) countUsers(q account.Query, s account.Scope, w where) (int, error) 
 		if q.Terms[0].Value != "true" {
 			column = "users - live"
 		}
-		err := t.one("SELECT coalesce(sum("+column+"), 0) FROM tallies", nil, func(r *row) { n = int(r.int()) })
+		err := t.one("SELECT "+column+" FROM tallies WHERE bucket = -1", nil, func(r *row) { n = int(r.int()) })
 		return n, err
 	}
 	err := t.one("SELECT count(*) FROM users u"+w.text(), w.args, func(r *row) { n = int(r.int()) })
@@ -261,19 +269,17 @@ func (t *tx) countUsers(q account.Query, s account.Scope, w where) (int, error) 
 
 // skip turns most of an offset into a beginning: whole buckets of the tallies are passed over.
 func (t *tx) skip(w *where, offset int) (rest int, err error) {
-	const everyBucket = "SELECT bucket, users FROM tallies ORDER BY bucket"
+	const everyBucket = "SELECT bucket, users FROM tallies WHERE bucket >= 0 ORDER BY bucket"
 	begin, rest, found := int64(0), offset, false
 	err = t.rows(everyBucket, nil, func(r *row) error {
 		bucket, users := r.int(), int(r.int())
-		if found {
-			return nil
-		}
 		begin = bucket << bucketBits
 		if found = users > rest; !found {
 			rest -= users
 			begin = (bucket + 1) << bucketBits
+			return nil
 		}
-		return nil
+		return errEnough
 	})
 	w.add("u.seq >= ?", begin)
 	return rest, err

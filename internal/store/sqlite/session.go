@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -15,7 +16,8 @@ import (
 // It speaks to SQLite without database/sql in between, which asks for the type of every column, boxes every value
 // and takes a lock at every step: half of the CPU time of a look-up went there.
 type session struct {
-	conn *sqlite.Conn
+	conn  *sqlite.Conn
+	texts map[string]struct{} // of the statements that the connection keeps
 }
 
 func newSession(path string, cacheKiB int) (*session, error) {
@@ -28,21 +30,34 @@ func newSession(path string, cacheKiB int) (*session, error) {
 			return nil, errors.Join(failure(err), conn.Close())
 		}
 	}
-	return &session{conn}, nil
+	return &session{conn, map[string]struct{}{}}, nil
 }
 
 func (s *session) close() error { return failure(s.conn.Close()) }
 
-// statement prepares a text, or takes it as prepared before, and binds the arguments.
-func (s *session) statement(text string, args []any) (*sqlite.Stmt, error) {
-	st, err := s.conn.Prepare(text)
+// maxStatements bounds the statements that a connection keeps. The program has some 60 texts and some hundred for
+// queries with terms; whoever makes up more pays for preparing them.
+const maxStatements = 300
+
+// statement prepares a text, or takes it as prepared before, and binds the arguments. transient tells that it is to
+// be finalized after use.
+func (s *session) statement(text string, args []any) (st *sqlite.Stmt, transient bool, err error) {
+	_, known := s.texts[text]
+	switch {
+	case known || len(s.texts) < maxStatements:
+		s.texts[text] = struct{}{}
+		st, err = s.conn.Prepare(text)
+	default:
+		transient = true
+		st, _, err = s.conn.PrepareTransient(text)
+	}
 	if err != nil {
-		return nil, failure(err)
+		return nil, false, failure(err)
 	}
 	for i, arg := range args {
 		bind(st, i+1, arg)
 	}
-	return st, nil
+	return st, transient, nil
 }
 
 func bind(st *sqlite.Stmt, i int, arg any) {
@@ -80,26 +95,44 @@ func (s *session) insert(text string, args ...any) (int64, error) {
 	return s.conn.LastInsertRowID(), err
 }
 
-// rows reads a query's rows one by one.
+// errEnough ends the reading of rows before their end.
+var errEnough = errors.New("enough rows")
+
+// rows reads a query's rows one by one, until the end or until scan has enough.
 func (s *session) rows(text string, args []any, scan func(*row) error) error {
-	st, err := s.statement(text, args)
+	st, transient, err := s.statement(text, args)
 	if err != nil {
 		return err
 	}
-	for {
-		more, err := st.Step()
-		if err == nil && more {
+	for more := true; more && err == nil; {
+		if more, err = st.Step(); err == nil && more {
 			err = scan(&row{stmt: st})
 		}
-		if err != nil || !more {
-			// Reset repeats the error of the step.
-			_ = st.Reset()
-			if clear := st.ClearBindings(); err == nil {
-				err = clear
-			}
-			return failure(err)
+	}
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	if transient {
+		return failure(errors.Join(err, st.Finalize()))
+	}
+	_ = st.Reset() // repeats the error of the step
+	if cleared := st.ClearBindings(); err == nil {
+		err = cleared
+	}
+	return failure(err)
+}
+
+// limit is a LIMIT clause for at least n rows; whoever reads stops at the n-th. It stands in the text because SQLite
+// prepares a statement anew whenever the value bound to a LIMIT changes, which costs more than most queries, and is
+// rounded up so that there are few texts.
+func limit(n int) string {
+	const most = 1 << 13
+	for size := 1; size < most; size <<= 1 {
+		if size >= n {
+			return " LIMIT " + strconv.Itoa(size)
 		}
 	}
+	return " LIMIT " + strconv.Itoa(n)
 }
 
 // one reads a single row; ErrNotFound where there is none.

@@ -96,16 +96,26 @@ func (t *tx) indexAddresses(seq int64, addresses []string) error {
 	return nil
 }
 
-// bucketBits: a bucket of the tallies covers 1,024 sequence numbers.
-const bucketBits = 10
+const (
+	// bucketBits: a bucket of the tallies covers 256 sequence numbers, so that a deep page passes over 400 buckets of
+	// 100,000 people and 128 rows on average.
+	bucketBits = 8
+	// allBuckets is the bucket that counts everybody.
+	allBuckets = -1
+)
 
 func (t *tx) tally(seq int64, users, live int) error {
 	if users == 0 && live == 0 {
 		return nil
 	}
-	_, err := t.exec("INSERT INTO tallies (bucket, users, live) VALUES (?, ?, ?) ON CONFLICT (bucket) DO UPDATE SET users = users + excluded.users, live = live + excluded.live",
-		seq>>bucketBits, users, live)
-	return err
+	for _, bucket := range []int64{seq >> bucketBits, allBuckets} {
+		_, err := t.exec("INSERT INTO tallies (bucket, users, live) VALUES (?, ?, ?) ON CONFLICT (bucket) DO UPDATE SET users = users + excluded.users, live = live + excluded.live",
+			bucket, users, live)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tx) UpdateUser(old, u *account.UserRow) error {
