@@ -93,10 +93,12 @@ const (
 // Source says who made a membership.
 type Source string
 
-// The sources of a membership.
+// The sources of a membership. Who is in an adopted group by hand and is added through the integration as well is in
+// from Both, and stays in by hand when the integration removes its own.
 const (
 	SCIM   Source = "SCIM"
 	Manual Source = "MANUAL"
+	Both   Source = "BOTH"
 )
 
 // Member is one membership seen from its group.
@@ -251,6 +253,7 @@ var (
 	ErrNotManaged    = errors.New("not managed by the integration")
 	ErrPendingName   = errors.New("user name can only be changed after the person is confirmed")
 	ErrInvalid       = errors.New("invalid")
+	ErrIDTaken       = errors.New("id is taken")
 	ErrUnknownMember = errors.New("unknown members")
 	ErrUnavailable   = errors.New("account is unavailable")
 	ErrState         = errors.New("state does not allow this")

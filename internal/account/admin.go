@@ -73,6 +73,10 @@ func (s *Service) change(ctx context.Context, verb, id string, edit func(tx Tx, 
 		if err := edit(tx, &row); err != nil {
 			return err
 		}
+		if row.State == old.State && row.Protection == old.Protection && row.SignInName == old.SignInName {
+			u, err = withGroups(tx, &row)
+			return err
+		}
 		s.touch(&row)
 		if err := tx.UpdateUser(&old, &row); err != nil {
 			return err
@@ -104,9 +108,9 @@ func (s *Service) SetState(ctx context.Context, id string, st State) (User, erro
 		if last && st != Active {
 			return &ProtectedError{"this person is the last active owner of the account"}
 		}
-		row.State = st
+		row.State, row.Accepted = st, false
 		if st == Deleted {
-			return s.leaveAll(tx, row.Seq)
+			return s.leaveAll(ctx, tx, row)
 		}
 		return nil
 	})
@@ -151,20 +155,21 @@ func (s *Service) MakeGroup(ctx context.Context, name string, members []string) 
 		if err := tx.InsertGroup(&row); err != nil {
 			return err
 		}
-		seqs, missing, err := found(tx, MemberStep{Users: members})
+		who, err := found(tx, members)
 		if err != nil {
 			return err
 		}
-		if len(missing) > 0 {
-			return &UnknownMembersError{missing}
+		if len(who.missing) > 0 {
+			return &UnknownMembersError{who.missing}
 		}
-		added, err := tx.AddMembers(row.Seq, seqs, Manual)
+		added, _, err := tx.AddMembers(row.Seq, who.seqs, Manual)
 		if err != nil {
 			return err
 		}
 		row.Members = len(added)
 		g = row.Group
-		return errors.Join(tx.UpdateGroup(&row), s.enter(ctx, tx, "group.make", "group", id, ""))
+		return errors.Join(tx.UpdateGroup(&row), s.enter(ctx, tx, "group.make", "group", id, ""),
+			s.enterMembers(ctx, tx, "group.members.add", id, who, added))
 	})
 	return g, err
 }

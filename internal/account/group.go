@@ -3,7 +3,6 @@ package account
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,18 +75,19 @@ func (s *Service) Members(ctx context.Context, group, after string, limit int) (
 // CreateGroup makes a group whose truth is the identity provider's list.
 func (s *Service) CreateGroup(ctx context.Context, n NewGroup) (GroupResult, error) {
 	var res GroupResult
+	if err := checkID(n.ID); err != nil {
+		return res, err
+	}
 	if err := checkGroup(n.Name, n.ExternalID, n.Profile); err != nil {
 		return res, err
 	}
 	err := s.update(ctx, "group.create", "group", n.ID, func(tx Tx) error {
 		res = GroupResult{}
+		if row, err := visibleGroup(tx, n.ID); err == nil && Fold(row.Name) == Fold(n.Name) { // the same call again
+			res.Group = shown(&row)
+			return nil
+		}
 		if err := nameIsFree(tx, n.Name, ""); err != nil {
-			var taken *TakenError
-			if errors.As(err, &taken) && taken.ID == n.ID { // the same call again
-				row, err := tx.GroupByID(n.ID)
-				res.Group = shown(&row)
-				return err
-			}
 			return err
 		}
 		now := s.now()
@@ -96,7 +96,7 @@ func (s *Service) CreateGroup(ctx context.Context, n NewGroup) (GroupResult, err
 			Revision: 1, Created: now, Modified: now,
 		}}
 		if err := tx.InsertGroup(&row); err != nil {
-			return err
+			return idTaken(err)
 		}
 		if err := s.enter(ctx, tx, "group.create", "group", row.ID, ""); err != nil {
 			return err
@@ -212,26 +212,26 @@ func (s *Service) step(ctx context.Context, tx Tx, row *GroupRow, c GroupChange)
 		if len(st.Users) > maxGroup {
 			return nil, false, &InvalidError{"members", "names more than " + strconv.Itoa(maxGroup) + " people"}
 		}
-		seqs, missing, err := found(tx, st)
+		who, err := found(tx, st.Users)
 		if err != nil {
 			return nil, false, err
 		}
-		if len(missing) > 0 && st.Kind != Remove {
+		if len(who.missing) > 0 && st.Kind != Remove {
 			if c.Strict {
-				return nil, false, &UnknownMembersError{missing}
+				return nil, false, &UnknownMembersError{who.missing}
 			}
-			unknown = append(unknown, missing...)
+			unknown = append(unknown, who.missing...)
 		}
-		add, remove := seqs, []int64(nil)
+		add, remove := who.seqs, []int64(nil)
 		switch st.Kind {
 		case Remove:
-			add, remove = nil, seqs
+			add, remove = nil, who.seqs
 		case Replace:
-			if add, remove, err = difference(tx, row, seqs); err != nil {
+			if add, remove, err = difference(tx, row, who.seqs); err != nil {
 				return nil, false, err
 			}
 		}
-		changed, err := s.move(ctx, tx, row, add, remove)
+		changed, err := s.move(ctx, tx, row, who, add, remove)
 		if err != nil {
 			return nil, false, err
 		}
@@ -240,25 +240,33 @@ func (s *Service) step(ctx context.Context, tx Tx, row *GroupRow, c GroupChange)
 	return unknown, moved, nil
 }
 
-// found looks the users of a step up; missing are the ids of nobody, in order.
-func found(tx Tx, st MemberStep) (seqs []int64, missing []string, err error) {
-	byID, err := tx.FindUsers(st.Users)
+// people are users that were looked up by id.
+type people struct {
+	seqs    []int64 // each once, in the order of the ids
+	ids     map[int64]string
+	missing []string // ids of nobody, each once, in order
+}
+
+// found looks users up.
+func found(tx Tx, ids []string) (people, error) {
+	byID, err := tx.FindUsers(ids)
+	p := people{seqs: make([]int64, 0, len(byID)), ids: make(map[int64]string, len(byID))}
 	if err != nil {
-		return nil, nil, err
+		return p, err
 	}
-	seen := make(map[int64]bool, len(byID))
-	for _, id := range st.Users {
+	for _, id := range ids {
 		seq, ok := byID[id]
 		if !ok {
-			missing = append(missing, id)
+			byID[id] = 0 // numbers begin at 1
+			p.missing = append(p.missing, id)
 			continue
 		}
-		if !seen[seq] {
-			seen[seq] = true
-			seqs = append(seqs, seq)
+		if _, again := p.ids[seq]; !again && seq != 0 {
+			p.ids[seq] = id
+			p.seqs = append(p.seqs, seq)
 		}
 	}
-	return seqs, missing, nil
+	return p, nil
 }
 
 // difference is what a replacement has to add and to remove.
@@ -285,55 +293,48 @@ func difference(tx Tx, row *GroupRow, want []int64) (add, remove []int64, err er
 	return add, remove, nil
 }
 
-// move adds and removes members and enters what changed.
-func (s *Service) move(ctx context.Context, tx Tx, row *GroupRow, add, remove []int64) (bool, error) {
-	added, err := tx.AddMembers(row.Seq, add, SCIM)
+// move adds and removes members, enters what changed, and keeps the row's counts.
+func (s *Service) move(ctx context.Context, tx Tx, row *GroupRow, who people, add, remove []int64) (bool, error) {
+	added, claimed, err := tx.AddMembers(row.Seq, add, SCIM)
 	if err != nil {
 		return false, err
 	}
-	removed, err := tx.RemoveMembers(row.Seq, remove, SCIM)
+	removed, yielded, err := tx.RemoveMembers(row.Seq, remove, SCIM)
 	if err != nil {
 		return false, err
-	}
-	through := len(removed)
-	if row.Mode != Additive && through < len(remove) {
-		manual, err := tx.RemoveMembers(row.Seq, remove, Manual)
-		if err != nil {
-			return false, err
-		}
-		removed = append(removed, manual...)
 	}
 	row.Members += len(added) - len(removed)
-	row.ThroughSCIM += len(added) - through
-	if err := s.enterMembers(ctx, tx, "group.members.add", row.ID, added); err != nil {
+	row.ThroughSCIM += len(added) + len(claimed) - len(removed) - len(yielded)
+	added, removed = append(added, claimed...), append(removed, yielded...)
+	if err := s.enterMembers(ctx, tx, "group.members.add", row.ID, who, added); err != nil {
 		return false, err
 	}
-	if err := s.enterMembers(ctx, tx, "group.members.remove", row.ID, removed); err != nil {
+	if err := s.enterMembers(ctx, tx, "group.members.remove", row.ID, who, removed); err != nil {
 		return false, err
 	}
 	return len(added)+len(removed) > 0, nil
 }
 
-// namedMembers is how many people a log entry names one by one; of more it gives the number.
+// namedMembers is how many people one entry of the log names, which keeps an entry below 32 KiB. More take more
+// entries.
 const namedMembers = 1000
 
-func (s *Service) enterMembers(ctx context.Context, tx Tx, verb, group string, seqs []int64) error {
-	if len(seqs) == 0 {
-		return nil
-	}
-	detail := strconv.Itoa(len(seqs)) + " people"
-	if len(seqs) <= namedMembers {
-		ids := make([]string, len(seqs))
-		for i, seq := range seqs {
-			id, err := tx.UserID(seq)
-			if err != nil {
-				return err
+func (s *Service) enterMembers(ctx context.Context, tx Tx, verb, group string, who people, seqs []int64) error {
+	for part := range slices.Chunk(seqs, namedMembers) {
+		ids := make([]string, len(part))
+		for i, seq := range part {
+			var err error
+			if ids[i] = who.ids[seq]; ids[i] == "" { // a replacement removes people whom it does not name
+				if ids[i], err = tx.UserID(seq); err != nil {
+					return err
+				}
 			}
-			ids[i] = id
 		}
-		detail = strings.Join(ids, " ")
+		if err := s.enter(ctx, tx, verb, "group", group, strings.Join(ids, " ")); err != nil {
+			return err
+		}
 	}
-	return s.enter(ctx, tx, verb, "group", group, detail)
+	return nil
 }
 
 // DeleteGroup deletes a group that the integration made; one that it was given goes back to the account, less the
@@ -357,7 +358,7 @@ func (s *Service) DeleteGroup(ctx context.Context, id string, ifRevision int64) 
 		if err != nil {
 			return err
 		}
-		gone, err := tx.RemoveMembers(row.Seq, seqs, SCIM)
+		gone, _, err := tx.RemoveMembers(row.Seq, seqs, SCIM)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package account
 import (
 	"encoding/base32"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -32,8 +33,28 @@ func NewID(now time.Time, rand io.Reader) (string, error) {
 // IsID tells whether a text has the form of an id.
 func IsID(s string) bool {
 	const characters = 26
-	_, err := idEncoding.DecodeString(s)
-	return len(s) == characters && err == nil
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return len(s) == characters
+}
+
+// checkID refuses what is no id.
+func checkID(id string) error {
+	if !IsID(id) {
+		return &InvalidError{"id", "must be 26 characters of lower-case base32"}
+	}
+	return nil
+}
+
+// idTaken names what a store says of an id that is there already.
+func idTaken(err error) error {
+	if errors.Is(err, ErrIDTaken) {
+		return &InvalidError{"id", "is taken"}
+	}
+	return err
 }
 
 // Fold returns the key by which names are compared: lower case, of one width, in Unicode's normalization form C, as

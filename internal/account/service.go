@@ -137,7 +137,7 @@ func (s *Service) foundGroups(ctx context.Context, tx Tx, f Founding, now time.T
 		if i > 0 {
 			continue
 		}
-		if _, err := tx.AddMembers(g.Seq, []int64{owner.Seq}, Manual); err != nil {
+		if _, _, err := tx.AddMembers(g.Seq, []int64{owner.Seq}, Manual); err != nil {
 			return err
 		}
 		g.Members = 1
@@ -215,6 +215,8 @@ func (s *Service) update(ctx context.Context, verb, object, id string, change fu
 	if reason == "" || !s.refusals.Allow() {
 		return err
 	}
+	// The refusal stands, whether or not the caller still listens.
+	ctx = context.WithoutCancel(ctx)
 	if logErr := s.store.Update(ctx, func(tx Tx) error {
 		return s.enter(ctx, tx, verb+".refused", object, id, reason)
 	}); logErr != nil {
@@ -225,13 +227,15 @@ func (s *Service) update(ctx context.Context, verb, object, id string, change fu
 
 // refusal is why the rules refuse, in a word; "" where it is no refusal.
 func refusal(err error) string {
+	var taken *TakenError
+	if errors.As(err, &taken) {
+		return taken.Error() // who holds the name, by id
+	}
 	for _, r := range []struct {
 		err  error
 		word string
 	}{
 		{ErrProtected, "protected"},
-		{ErrUserNameTaken, "user name taken"},
-		{ErrGroupName, "group name taken"},
 		{ErrNotManaged, "not managed"},
 		{ErrPendingName, "waits for confirmation"},
 		{ErrState, "state"},

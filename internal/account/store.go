@@ -2,10 +2,10 @@ package account
 
 import "context"
 
-// Store holds an account's rows. It knows uniqueness and references and no other rule. Its errors wrap ErrNotFound
-// or ErrUnavailable; all others are bugs.
+// Store holds an account's rows. It knows uniqueness and references and no other rule. Its errors wrap ErrNotFound,
+// ErrUserNameTaken, ErrIDTaken or ErrUnavailable; all others are bugs.
 type Store interface {
-	// View reads. Each method of Tx sees a state that was committed.
+	// View reads. All methods of Tx see one state, which was committed.
 	View(ctx context.Context, read func(Tx) error) error
 	// Update changes, all or nothing, and returns when the change is durable. Changes happen one after another. The
 	// function must have no effect but on Tx, since it may be run more than once.
@@ -19,6 +19,7 @@ type Store interface {
 type UserRow struct {
 	Seq int64
 	User
+	Accepted bool // accepted before being suspended, and comes back as ACCEPTED
 }
 
 // Visible tells whether the integration sees the user.
@@ -70,15 +71,18 @@ type Tx interface {
 	FindUsers(ids []string) (map[string]int64, error)
 	// GroupsOf lists the visible groups of users, by sequence number.
 	GroupsOf(users []int64) (map[int64][]GroupRef, error)
-	// MemberSeqs lists the members of a group that came from a source, or of any with "".
+	// MemberSeqs lists the members of a group that came from a source, from Both included, or from any with "".
 	MemberSeqs(group int64, from Source) ([]int64, error)
-	// AddMembers adds those who are not in yet and returns them.
-	AddMembers(group int64, users []int64, from Source) ([]int64, error)
-	// RemoveMembers removes those who are in from that source and returns them.
-	RemoveMembers(group int64, users []int64, from Source) ([]int64, error)
+	// AddMembers adds those who are not in yet. Claimed are those who were in from the other source, and now are from
+	// Both.
+	AddMembers(group int64, users []int64, from Source) (added, claimed []int64, err error)
+	// RemoveMembers removes those who are in from that source alone. Yielded are those who were in from Both, and now
+	// are from the other source alone.
+	RemoveMembers(group int64, users []int64, from Source) (removed, yielded []int64, err error)
 	// Memberships lists the groups that a user is in, of every kind.
 	Memberships(user int64) ([]int64, error)
 	GroupBySeq(seq int64) (GroupRow, error)
+	// Members lists members as MemberSeqs does, in the order in which the users were made, strictly after one.
 	Members(group int64, after string, limit int, from Source) ([]Member, error)
 
 	// Log appends an entry; the store numbers it and links it into the chain with its commit.

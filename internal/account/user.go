@@ -65,12 +65,18 @@ func (s *Service) Users(ctx context.Context, q Query) (UserPage, error) {
 }
 
 // Invite makes a user, or takes back one who was let go, if the external id shows that it is the same person.
+// Somebody else of the same name is a new person: who had the name keeps everything but it. Where the id and the
+// user name are those of a user already, the call is taken for a repeated one. *TakenError, ErrInvalid.
 func (s *Service) Invite(ctx context.Context, i Invitation) (User, error) {
-	if err := checkPerson(&i.Person); err != nil {
+	if err := checkID(i.ID); err != nil {
+		return User{}, err
+	}
+	var err error
+	if i.Person, err = checked(i.Person); err != nil {
 		return User{}, err
 	}
 	var u User
-	err := s.update(ctx, "user.invite", "user", i.ID, func(tx Tx) error {
+	err = s.update(ctx, "user.invite", "user", i.ID, func(tx Tx) error {
 		holder, err := tx.UserByName(Fold(i.UserName))
 		switch {
 		case errors.Is(err, ErrNotFound):
@@ -78,7 +84,7 @@ func (s *Service) Invite(ctx context.Context, i Invitation) (User, error) {
 			return err
 		case err != nil:
 			return err
-		case holder.ID == i.ID: // the same call again
+		case holder.ID == i.ID && !holder.Released: // the same call again
 			u, err = withGroups(tx, &holder)
 			return err
 		case !holder.Released:
@@ -87,7 +93,6 @@ func (s *Service) Invite(ctx context.Context, i Invitation) (User, error) {
 			u, err = s.takeBack(ctx, tx, &holder, i)
 			return err
 		}
-		// Somebody else of the same name: the one who left keeps everything but the name.
 		if err := s.park(ctx, tx, &holder); err != nil {
 			return err
 		}
@@ -107,7 +112,7 @@ func (s *Service) insert(ctx context.Context, tx Tx, i Invitation) (User, error)
 		row.State = InviteSuspended
 	}
 	if err := tx.InsertUser(&row); err != nil {
-		return User{}, err
+		return User{}, idTaken(err)
 	}
 	return row.User, s.enter(ctx, tx, "user.invite", "user", row.ID, string(row.State))
 }
@@ -117,7 +122,7 @@ func (s *Service) takeBack(ctx context.Context, tx Tx, old *UserRow, i Invitatio
 	row := *old
 	row.Person, row.SignInName, row.Released, row.Managed, row.ProfileStale = i.Person, signInName(old, i.UserName), false, true, false
 	if !i.Inactive {
-		row.State = resumed(row.State)
+		resume(&row)
 	}
 	s.touch(&row)
 	if err := tx.UpdateUser(old, &row); err != nil {
@@ -152,24 +157,26 @@ func signInName(old *UserRow, name string) string {
 	return name
 }
 
-func resumed(st State) State {
-	switch st {
-	case Suspended:
-		return Active
-	case InviteSuspended:
-		return Invited
+// resume brings a user back to where it was before it was suspended.
+func resume(row *UserRow) {
+	switch {
+	case row.State == Suspended:
+		row.State = Active
+	case row.State == InviteSuspended && row.Accepted: // the person's keys wait to be confirmed, as before
+		row.State = Accepted
+	case row.State == InviteSuspended:
+		row.State = Invited
 	}
-	return st
+	row.Accepted = false
 }
 
-func suspended(st State) State {
-	switch st {
+func suspend(row *UserRow) {
+	switch row.State {
 	case Active:
-		return Suspended
+		row.State = Suspended
 	case Invited, Accepted:
-		return InviteSuspended
+		row.State, row.Accepted = InviteSuspended, row.State == Accepted
 	}
-	return st
 }
 
 func (s *Service) touch(row *UserRow) {
@@ -180,9 +187,11 @@ func (s *Service) touch(row *UserRow) {
 // ChangeUser changes a user by the state table. What changes nothing leaves revision and time alone.
 func (s *Service) ChangeUser(ctx context.Context, id string, c UserChange) (User, error) {
 	if c.Person != nil {
-		if err := checkPerson(c.Person); err != nil {
+		p, err := checked(*c.Person)
+		if err != nil {
 			return User{}, err
 		}
+		c.Person = &p
 	}
 	var u User
 	err := s.update(ctx, "user.change", "user", id, func(tx Tx) error {
@@ -194,7 +203,7 @@ func (s *Service) ChangeUser(ctx context.Context, id string, c UserChange) (User
 			return ErrRevision
 		}
 		row := old
-		verbs, err := s.apply(tx, &row, c)
+		verbs, err := s.apply(ctx, tx, &row, c)
 		if err != nil {
 			return err
 		}
@@ -217,10 +226,10 @@ func (s *Service) ChangeUser(ctx context.Context, id string, c UserChange) (User
 }
 
 // apply carries a change into the row and names what was done; nothing where nothing changes.
-func (s *Service) apply(tx Tx, row *UserRow, c UserChange) (verbs []string, err error) {
+func (s *Service) apply(ctx context.Context, tx Tx, row *UserRow, c UserChange) (verbs []string, err error) {
 	if c.Person != nil && !samePerson(&row.Person, c.Person, row.ProfileStale) {
 		if Fold(c.Person.UserName) != Fold(row.UserName) {
-			if err := s.rename(tx, row, c.Person.UserName); err != nil {
+			if err := s.rename(ctx, tx, row, c.Person.UserName); err != nil {
 				return nil, err
 			}
 			verbs = append(verbs, "user.rename")
@@ -234,19 +243,19 @@ func (s *Service) apply(tx Tx, row *UserRow, c UserChange) (verbs []string, err 
 	}
 	if c.Active != nil && *c.Active != row.State.Live() {
 		if *c.Active {
-			row.State = resumed(row.State)
+			resume(row)
 			return append(verbs, "user.reactivate"), nil
 		}
 		if err := s.unprotected(tx, row); err != nil {
 			return nil, err
 		}
-		row.State = suspended(row.State)
+		suspend(row)
 		return append(verbs, "user.suspend"), nil
 	}
 	return verbs, nil
 }
 
-func (s *Service) rename(tx Tx, row *UserRow, name string) error {
+func (s *Service) rename(ctx context.Context, tx Tx, row *UserRow, name string) error {
 	if row.State == Accepted {
 		return ErrPendingName
 	}
@@ -254,7 +263,7 @@ func (s *Service) rename(tx Tx, row *UserRow, name string) error {
 	switch {
 	case err == nil && holder.ID == row.ID: // back to the name that the person signs in with
 	case err == nil && holder.Released:
-		if err := s.park(WithCaller(context.Background(), Caller{Kind: System}), tx, &holder); err != nil {
+		if err := s.park(ctx, tx, &holder); err != nil {
 			return err
 		}
 	case err == nil:
@@ -316,9 +325,10 @@ func (s *Service) ReleaseUser(ctx context.Context, id string, ifRevision int64) 
 			return err
 		}
 		row := old
-		row.State, row.Released = suspended(row.State), true
+		suspend(&row)
+		row.Released = true
 		s.touch(&row)
-		if err := s.leaveAll(tx, row.Seq); err != nil {
+		if err := s.leaveAll(ctx, tx, &row); err != nil {
 			return err
 		}
 		if err := tx.UpdateUser(&old, &row); err != nil {
@@ -329,8 +339,8 @@ func (s *Service) ReleaseUser(ctx context.Context, id string, ifRevision int64) 
 }
 
 // leaveAll takes a user out of every group.
-func (s *Service) leaveAll(tx Tx, user int64) error {
-	groups, err := tx.Memberships(user)
+func (s *Service) leaveAll(ctx context.Context, tx Tx, user *UserRow) error {
+	groups, err := tx.Memberships(user.Seq)
 	if err != nil {
 		return err
 	}
@@ -339,31 +349,37 @@ func (s *Service) leaveAll(tx Tx, user int64) error {
 		if err != nil {
 			return err
 		}
-		through, err := tx.RemoveMembers(seq, []int64{user}, SCIM)
+		one := []int64{user.Seq}
+		through, yielded, err := tx.RemoveMembers(seq, one, SCIM)
 		if err != nil {
 			return err
 		}
-		manual, err := tx.RemoveMembers(seq, []int64{user}, Manual)
+		manual, _, err := tx.RemoveMembers(seq, one, Manual)
 		if err != nil {
 			return err
 		}
 		g.Members -= len(through) + len(manual)
-		g.ThroughSCIM -= len(through)
+		g.ThroughSCIM -= len(through) + len(yielded)
 		g.Revision++
 		g.Modified = s.after(g.Modified)
 		if err := tx.UpdateGroup(&g); err != nil {
+			return err
+		}
+		if err := s.enter(ctx, tx, "group.members.remove", "group", g.ID, user.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkPerson(p *Person) error {
+// checked is a person within the limits. Of the further addresses it keeps what can be looked up; the profile has
+// them all.
+func checked(p Person) (Person, error) {
 	if strings.TrimSpace(p.UserName) == "" {
-		return &InvalidError{"userName", "is required and must not be empty"}
+		return p, &InvalidError{"userName", "is required and must not be empty"}
 	}
 	if strings.HasPrefix(p.UserName, parkedMark[:1]) {
-		return &InvalidError{"userName", "begins with a control character"}
+		return p, &InvalidError{"userName", "begins with a control character"}
 	}
 	for _, f := range []struct {
 		name, text string
@@ -376,20 +392,28 @@ func checkPerson(p *Person) error {
 		{"externalId", p.ExternalID, maxKey},
 	} {
 		if err := field(f.name, f.text, f.limit); err != nil {
-			return err
+			return p, err
 		}
 	}
 	if len(p.Profile) > maxProfile {
-		return &InvalidError{"the resource", "is too large to be kept"}
+		return p, &InvalidError{"the resource", "is too large to be kept"}
+	}
+	if slices.ContainsFunc(p.Addresses, isOdd) {
+		p.Addresses = slices.DeleteFunc(slices.Clone(p.Addresses), isOdd)
 	}
 	if len(p.Addresses) > maxOthers {
-		p.Addresses = p.Addresses[:maxOthers] // the profile has them all; only look-up by the others is lost
+		p.Addresses = p.Addresses[:maxOthers]
 	}
-	return nil
+	return p, nil
+}
+
+// isOdd tells whether a text can be no e-mail address that anybody looks for.
+func isOdd(address string) bool {
+	return address == "" || len(address) > maxName || strings.ContainsAny(address, "\r\n")
 }
 
 // samePerson tells whether nothing would change.
 func samePerson(a, b *Person, stale bool) bool {
 	return !stale && a.UserName == b.UserName && a.Email == b.Email && a.Name == b.Name && a.Language == b.Language &&
-		a.ExternalID == b.ExternalID && bytes.Equal(a.Profile, b.Profile)
+		a.ExternalID == b.ExternalID && bytes.Equal(a.Profile, b.Profile) && slices.Equal(a.Addresses, b.Addresses)
 }

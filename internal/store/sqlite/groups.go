@@ -2,7 +2,8 @@ package sqlite
 
 import (
 	"encoding/json"
-	"strconv"
+	"errors"
+	"slices"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
@@ -10,17 +11,17 @@ import (
 const groupColumns = `g.seq, g.id, g.name, g.external_id, g.profile, g.managed, g.mode, g.privileged, g.members, g.through_scim,
 	g.revision, g.created, g.modified`
 
-func scanGroup(r *row, g *account.GroupRow) {
-	g.Seq, g.ID, g.Name, g.ExternalID, g.Profile = r.int(), r.text(), r.text(), r.text(), r.bytes()
-	g.Managed, g.Mode, g.Privileged, g.Members, g.ThroughSCIM = r.bool(), account.GroupMode(r.text()), r.bool(), int(r.int()), int(r.int())
-	g.Revision, g.Created, g.Modified = r.int(), moment(r.int()), moment(r.int())
+func scanGroup(s *stmt) account.GroupRow {
+	g := account.GroupRow{Seq: s.int(0), ThroughSCIM: int(s.int(9))}
+	g.ID, g.Name, g.ExternalID, g.Profile = s.text(1), s.text(2), s.text(3), s.blob(4)
+	g.Managed, g.Mode, g.Privileged, g.Members = s.bool(5), account.GroupMode(s.text(6)), s.bool(7), int(s.int(8))
+	g.Revision, g.Created, g.Modified = s.int(10), s.time(11), s.time(12)
+	return g
 }
 
-func (t *tx) groups(rest string, args ...any) ([]account.GroupRow, error) {
-	var list []account.GroupRow
-	err := t.rows("SELECT "+groupColumns+" FROM groups g"+rest, args, func(r *row) error {
-		list = append(list, account.GroupRow{})
-		scanGroup(r, &list[len(list)-1])
+func (t *tx) groups(rest string, args ...any) (list []account.GroupRow, err error) {
+	err = t.rows("SELECT "+groupColumns+" FROM groups g"+rest, args, func(s *stmt) error {
+		list = append(list, scanGroup(s))
 		return nil
 	})
 	return list, err
@@ -68,72 +69,18 @@ func (t *tx) DeleteGroup(seq int64) error {
 	return err
 }
 
-// Groups lists groups.
-func (t *tx) Groups(q account.Query, s account.Scope) ([]account.GroupRow, int, *account.Position, error) {
-	var w where
-	if s == account.VisibleOnly {
-		w.add("g.managed = 1 AND g.privileged = 0")
-	}
-	for _, term := range q.Terms {
-		if err := w.groupTerm(term); err != nil {
-			return nil, 0, nil, err
-		}
-	}
-	count := where{conds: w.conds, args: w.args}
-	clause, err := w.paging("g", q)
-	if err != nil {
-		return nil, 0, nil, err
-	}
-	var rows []account.GroupRow
-	if q.Limit > 0 {
-		if rows, err = t.groups(w.text()+clause+limit(q.Limit+1)+" OFFSET ?", append(w.args, q.Offset)...); err != nil {
-			return nil, 0, nil, err
-		}
-	}
-	var next *account.Position
-	if len(rows) > q.Limit {
-		rows = rows[:q.Limit]
-		next = groupPosition(q.Order, &rows[q.Limit-1])
-	}
-	total, err := t.total(q, s, len(rows), next != nil, func() (n int, err error) {
-		err = t.one("SELECT count(*) FROM groups g"+count.text(), count.args, func(r *row) { n = int(r.int()) })
-		return n, err
-	})
-	return rows, total, next, err
-}
-
-func groupPosition(f account.Field, g *account.GroupRow) *account.Position {
-	p := &account.Position{ID: strconv.FormatInt(g.Seq, 10)}
-	switch f {
-	case account.BySequence:
-		p.Key = p.ID
-	case account.ByID:
-		p.Key = g.ID
-	case account.ByName:
-		p.Key = account.Fold(g.Name)
-	case account.ByExternalID:
-		p.Key = g.ExternalID
-	case account.ByModified:
-		p.Key = strconv.FormatInt(g.Modified.UnixMilli(), 10)
-	case account.ByCreated:
-		p.Key = strconv.FormatInt(g.Created.UnixMilli(), 10)
-	}
-	return p
-}
-
 // few is up to how many keys are looked up one by one; more go to the database as one list.
 const few = 4
 
 func (t *tx) FindUsers(ids []string) (map[string]int64, error) {
 	found := make(map[string]int64, len(ids))
-	scan := func(r *row) error {
-		id := r.text()
-		found[id] = r.int()
-		return nil
-	}
 	if len(ids) <= few {
 		for _, id := range ids {
-			if err := t.rows("SELECT id, seq FROM users WHERE id = ? AND visible = 1", []any{id}, scan); err != nil {
+			seq, err := t.number("SELECT seq FROM users WHERE id = ? AND visible = 1", id)
+			switch {
+			case err == nil:
+				found[id] = seq
+			case !errors.Is(err, account.ErrNotFound):
 				return nil, err
 			}
 		}
@@ -143,89 +90,87 @@ func (t *tx) FindUsers(ids []string) (map[string]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return found, t.rows("SELECT u.id, u.seq FROM json_each(?) j JOIN users u ON u.id = j.value WHERE u.visible = 1", []any{string(list)}, scan)
-}
-
-// GroupsOf lists the visible groups of users: of an adopted group, only memberships that came through SCIM count.
-func (t *tx) GroupsOf(users []int64) (map[int64][]account.GroupRef, error) {
-	const columns = "SELECT m.user_seq, g.id, g.name FROM "
-	const join = ` memberships m JOIN groups g ON g.seq = m.group_seq WHERE g.managed = 1 AND g.privileged = 0 AND (g.mode <> 'ADDITIVE' OR m.source = 'SCIM') AND `
-	var found map[int64][]account.GroupRef
-	scan := func(r *row) error {
-		user := r.int()
-		if found == nil {
-			found = map[int64][]account.GroupRef{}
-		}
-		found[user] = append(found[user], account.GroupRef{ID: r.text(), Name: r.text()})
+	err = t.rows("SELECT u.id, u.seq FROM json_each(?) j CROSS JOIN users u ON u.id = j.value WHERE u.visible = 1", []any{list}, func(s *stmt) error {
+		found[s.text(0)] = s.int(1)
 		return nil
-	}
-	if len(users) == 1 {
-		err := t.rows(columns+join+"m.user_seq = ? ORDER BY m.group_seq", []any{users[0]}, scan)
-		return found, err
-	}
-	list, err := json.Marshal(users)
-	if err != nil {
-		return nil, err
-	}
-	err = t.rows(columns+"json_each(?) j CROSS JOIN"+join+"m.user_seq = j.value ORDER BY m.user_seq, m.group_seq", []any{string(list)}, scan)
+	})
 	return found, err
 }
 
-func (t *tx) MemberSeqs(group int64, from account.Source) ([]int64, error) {
-	var list []int64
-	err := t.rows("SELECT user_seq FROM memberships WHERE group_seq = ?1 AND (?2 = '' OR source = ?2) ORDER BY user_seq", []any{group, string(from)},
-		func(r *row) error {
-			list = append(list, r.int())
+// Groups as the integration sees them: of an adopted one, only the memberships that came through SCIM count.
+const (
+	groupsOfOne = `SELECT g.id, g.name FROM memberships m JOIN groups g ON g.seq = m.group_seq
+		WHERE m.user_seq = ? AND g.managed = 1 AND g.privileged = 0 AND (g.mode <> 'ADDITIVE' OR m.source <> 'MANUAL') ORDER BY m.group_seq`
+	membershipsOfRange = "SELECT user_seq, group_seq, source FROM memberships WHERE user_seq BETWEEN ? AND ? ORDER BY user_seq, group_seq"
+	membershipsOfList  = "SELECT m.user_seq, m.group_seq, m.source FROM json_each(?) j CROSS JOIN memberships m ON m.user_seq = j.value ORDER BY m.user_seq, m.group_seq"
+	groupShown         = "SELECT id, name, managed = 1 AND privileged = 0, mode FROM groups WHERE seq = ?"
+)
+
+// GroupsOf lists the visible groups of users.
+func (t *tx) GroupsOf(users []int64) (map[int64][]account.GroupRef, error) {
+	found := make(map[int64][]account.GroupRef, len(users))
+	if len(users) == 0 {
+		return found, nil
+	}
+	if len(users) == 1 {
+		return found, t.rows(groupsOfOne, []any{users[0]}, func(s *stmt) error {
+			found[users[0]] = append(found[users[0]], account.GroupRef{ID: s.text(0), Name: s.text(1)})
 			return nil
 		})
-	return list, err
+	}
+	list, err := t.membershipsOf(users)
+	if err != nil {
+		return nil, err
+	}
+	// People of a page are in few groups: each is read once.
+	groups := map[int64]shownGroup{}
+	for _, m := range list {
+		g, ok := groups[m.group]
+		if !ok {
+			if g, err = t.shownGroup(m.group); err != nil {
+				return nil, err
+			}
+			groups[m.group] = g
+		}
+		if g.visible && (m.scim || !g.additive) {
+			found[m.user] = append(found[m.user], g.GroupRef)
+		}
+	}
+	return found, nil
 }
 
-func (t *tx) AddMembers(group int64, users []int64, from account.Source) ([]int64, error) {
-	return t.each(users, "INSERT INTO memberships (group_seq, user_seq, source) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", group, from)
+type membership struct {
+	user, group int64
+	scim        bool // not by hand alone
 }
 
-func (t *tx) RemoveMembers(group int64, users []int64, from account.Source) ([]int64, error) {
-	return t.each(users, "DELETE FROM memberships WHERE group_seq = ?1 AND user_seq = ?2 AND source = ?3", group, from)
-}
-
-// each runs a statement for every user and returns those it did something for.
-func (t *tx) each(users []int64, text string, group int64, from account.Source) ([]int64, error) {
-	var done []int64
-	for _, u := range users {
-		n, err := t.exec(text, group, u, string(from))
+// membershipsOf may hold those of others as well.
+func (t *tx) membershipsOf(users []int64) (list []membership, err error) {
+	lowest, highest := slices.Min(users), slices.Max(users)
+	text, args := membershipsOfRange, []any{lowest, highest}
+	if highest-lowest >= 2*int64(len(users)) {
+		// Not a page in the order of creation, which would be one walk along the index.
+		seqs, err := json.Marshal(users)
 		if err != nil {
 			return nil, err
 		}
-		if n > 0 {
-			done = append(done, u)
-		}
+		text, args = membershipsOfList, []any{seqs}
 	}
-	return done, nil
-}
-
-func (t *tx) Memberships(user int64) ([]int64, error) {
-	var list []int64
-	err := t.rows("SELECT group_seq FROM memberships WHERE user_seq = ?", []any{user}, func(r *row) error {
-		list = append(list, r.int())
+	err = t.rows(text, args, func(s *stmt) error {
+		list = append(list, membership{s.int(0), s.int(1), s.text(2) != string(account.Manual)})
 		return nil
 	})
 	return list, err
 }
 
-func (t *tx) Members(group int64, after string, n int, from account.Source) ([]account.Member, error) {
-	begin := int64(-1)
-	if after != "" {
-		if err := t.one("SELECT seq FROM users WHERE id = ?", []any{after}, func(r *row) { begin = r.int() }); err != nil {
-			return nil, err
-		}
-	}
-	var list []account.Member
-	err := t.rows(`SELECT u.id, u.name, m.source FROM memberships m JOIN users u ON u.seq = m.user_seq
-		WHERE m.group_seq = ?1 AND m.user_seq > ?2 AND (?3 = '' OR m.source = ?3) ORDER BY m.user_seq`+limit(n), []any{group, begin, string(from)},
-		func(r *row) error {
-			list = append(list, account.Member{UserID: r.text(), Name: r.text(), Source: account.Source(r.text())})
-			return enough(len(list), n)
-		})
-	return list, err
+type shownGroup struct {
+	account.GroupRef
+	visible, additive bool
+}
+
+func (t *tx) shownGroup(seq int64) (g shownGroup, err error) {
+	err = t.one(groupShown, []any{seq}, func(s *stmt) {
+		g = shownGroup{account.GroupRef{ID: s.text(0), Name: s.text(1)}, s.bool(2), s.text(3) == string(account.Additive)}
+	})
+	return g, err
 }

@@ -64,10 +64,21 @@ func afterPrefix(prefix string) (string, bool) {
 	return "", false
 }
 
-// instant reads a time as the columns hold it. One that has no whole milliseconds is put between two.
-func instant(op account.Op, value string) (account.Op, int64, error) {
+// moment is a comparison with a time, in the milliseconds that the columns hold. A time between two milliseconds
+// is after the one and before the other.
+func moment(op account.Op, value string) (account.Op, int64, error) {
 	at, err := time.Parse(time.RFC3339Nano, value)
-	return op, at.UnixMilli(), err
+	ms := at.UnixMilli()
+	if at.Equal(time.UnixMilli(ms)) {
+		return op, ms, err
+	}
+	switch op {
+	case account.Lt:
+		op = account.Le
+	case account.Ge:
+		op = account.Gt
+	}
+	return op, ms, err
 }
 
 func (w *where) userTerm(t account.Term) error {
@@ -75,10 +86,8 @@ func (w *where) userTerm(t account.Term) error {
 	case account.ByID:
 		return w.compare("u.id", t.Op, t.Value)
 	case account.ByUserName:
-		w.add("u.state <> 'DELETED'") // what the index is about
 		return w.compare("u.user_name_key", t.Op, account.Fold(t.Value))
 	case account.ByExternalID:
-		w.add("u.external_id <> ''")
 		return w.compare("u.external_id", t.Op, t.Value)
 	case account.ByName:
 		return w.compare("u.name_key", t.Op, account.Fold(t.Value))
@@ -92,7 +101,10 @@ func (w *where) userTerm(t account.Term) error {
 			UNION ALL SELECT user FROM addresses WHERE address_key = ?)`, key, key, key)
 		return nil
 	case account.ByActive:
-		w.add("u.active = " + strconv.Itoa(one(t.Value == "true")))
+		if t.Op != account.Eq {
+			return fmt.Errorf("no comparison %q of active", t.Op)
+		}
+		w.add("u.active = " + strconv.Itoa(one(t.Value == "true"))) // a literal, as in the index
 		return nil
 	}
 	return w.commonTerm("u", t)
@@ -105,11 +117,13 @@ func (w *where) groupTerm(t account.Term) error {
 	case account.ByName:
 		return w.compare("g.name_key", t.Op, account.Fold(t.Value))
 	case account.ByExternalID:
-		w.add("g.external_id <> ''")
 		return w.compare("g.external_id", t.Op, t.Value)
 	case account.ByMember:
-		w.add(`g.seq IN (SELECT m.group_seq FROM memberships m JOIN users u ON u.seq = m.user_seq WHERE u.id = ? AND u.visible = 1
-			AND (m.source = 'SCIM' OR g.mode <> 'ADDITIVE'))`, t.Value)
+		if t.Op != account.Eq {
+			return fmt.Errorf("no comparison %q of members", t.Op)
+		}
+		w.add(`g.seq IN (SELECT m.group_seq FROM memberships m JOIN groups x ON x.seq = m.group_seq
+			WHERE m.user_seq = (SELECT seq FROM users WHERE id = ? AND visible = 1) AND (m.source <> 'MANUAL' OR x.mode <> 'ADDITIVE'))`, t.Value)
 		return nil
 	}
 	return w.commonTerm("g", t)
@@ -120,188 +134,86 @@ func (w *where) commonTerm(alias string, t account.Term) error {
 	if column == "" {
 		return fmt.Errorf("no index for %q", t.Field)
 	}
-	op, ms, err := instant(t.Op, t.Value)
+	op, ms, err := moment(t.Op, t.Value)
 	if err != nil {
 		return err
 	}
 	return w.compare(alias+column, op, ms)
 }
 
-// order is the column that a listing is sorted by, and whether it is a number.
-func order(alias string, f account.Field) (column string, number bool, err error) {
-	switch f {
+// ordering is how a listing is sorted: by a column, then by the sequence number.
+type ordering struct {
+	column, seq string // the same in the order of creation
+	number      bool   // the column holds numbers
+	descending  bool
+}
+
+// orderOf is the ordering of a query over users u or groups g.
+func orderOf(alias string, q account.Query) (ordering, error) {
+	o := ordering{seq: alias + ".seq", descending: q.Descending}
+	switch q.Order {
 	case account.BySequence:
-		return alias + ".seq", true, nil
+		o.column, o.number = o.seq, true
 	case account.ByID:
-		return alias + ".id", false, nil
+		o.column = alias + ".id"
 	case account.ByUserName:
-		return alias + ".user_name_key", false, nil
+		o.column = alias + ".user_name_key"
 	case account.ByName:
-		return alias + ".name_key", false, nil
+		o.column = alias + ".name_key"
 	case account.ByExternalID:
-		return alias + ".external_id", false, nil
+		o.column = alias + ".external_id"
 	case account.ByModified:
-		return alias + ".modified", true, nil
+		o.column, o.number = alias+".modified", true
 	case account.ByCreated:
-		return alias + ".created", true, nil
+		o.column, o.number = alias+".created", true
+	default:
+		return o, fmt.Errorf("no order by %q", q.Order)
 	}
-	return "", false, fmt.Errorf("no order by %q", f)
+	return o, nil
 }
 
-// paging adds what comes after a position and returns the ORDER BY clause.
-func (w *where) paging(alias string, q account.Query) (clause string, err error) {
-	column, number, err := order(alias, q.Order)
-	if err != nil {
-		return "", err
+// clause is the ORDER BY clause.
+func (o ordering) clause() string {
+	direction := " ASC"
+	if o.descending {
+		direction = " DESC"
 	}
-	direction, sign := "ASC", ">"
-	if q.Descending {
-		direction, sign = "DESC", "<"
+	if o.column == o.seq {
+		return " ORDER BY " + o.seq + direction
 	}
-	id := alias + ".seq"
-	if q.After != nil {
-		var key any = q.After.Key
-		if number {
-			if key, err = strconv.ParseInt(q.After.Key, 10, 64); err != nil {
-				return "", fmt.Errorf("position %q: %w", q.After.Key, err)
-			}
-		}
-		if column == id {
-			w.add(id+" "+sign+" ?", key)
-		} else {
-			seq, err := strconv.ParseInt(q.After.ID, 10, 64)
-			if err != nil { // the position is an id, in an order by id
-				w.add(column+" "+sign+" ?", key)
-			} else {
-				w.add("("+column+", "+id+") "+sign+" (?, ?)", key, seq)
-			}
-		}
-	}
-	if column == id {
-		return " ORDER BY " + id + " " + direction, nil
-	}
-	return " ORDER BY " + column + " " + direction + ", " + id + " " + direction, nil
+	return " ORDER BY " + o.column + direction + ", " + o.seq + direction
 }
 
-// Users lists users: first the sequence numbers of the page from the indexes, then the rows.
-func (t *tx) Users(q account.Query, s account.Scope) ([]account.UserRow, int, *account.Position, error) {
-	var w where
-	if s == account.VisibleOnly {
-		w.add("u.visible = 1")
-	}
-	for _, term := range q.Terms {
-		if err := w.userTerm(term); err != nil {
-			return nil, 0, nil, err
-		}
-	}
-	count := where{conds: w.conds, args: w.args}
-	clause, err := w.paging("u", q)
-	if err != nil {
-		return nil, 0, nil, err
-	}
-	var rows []account.UserRow
-	if q.Limit > 0 {
-		offset := q.Offset
-		if q.Order == account.BySequence && !q.Descending && len(q.Terms) == 0 && offset > 0 && s == account.VisibleOnly {
-			if offset, err = t.skip(&w, offset); err != nil {
-				return nil, 0, nil, err
-			}
-		}
-		text := "SELECT " + userColumns + fromUsers + w.text() + clause + limit(q.Limit+1) + " OFFSET ?"
-		if offset > 0 || len(q.Terms) == 0 && q.Order != account.BySequence {
-			// The narrow rows are walked, and only the page's profiles are read.
-			text = "SELECT " + userColumns + " FROM (SELECT u.seq FROM users u" + w.text() + clause + limit(q.Limit+1) + " OFFSET ?) x CROSS JOIN users u ON u.seq = x.seq LEFT JOIN profiles p ON p.user = u.seq" + clause
-		}
-		err = t.rows(text, append(w.args, offset), func(r *row) error {
-			rows = append(rows, account.UserRow{})
-			scanUser(r, &rows[len(rows)-1])
-			return enough(len(rows), q.Limit+1)
-		})
+// after adds what comes strictly after a position.
+func (o ordering) after(w *where, p *account.Position) error {
+	var key any = p.Key
+	if o.number {
+		n, err := strconv.ParseInt(p.Key, 10, 64)
 		if err != nil {
-			return nil, 0, nil, err
+			return fmt.Errorf("position %q: %w", p.Key, err)
 		}
+		key = n
 	}
-	var next *account.Position
-	if len(rows) > q.Limit {
-		rows = rows[:q.Limit]
-		next = userPosition(q.Order, &rows[q.Limit-1])
+	seq, err := strconv.ParseInt(p.ID, 10, 64)
+	if err != nil { // the position is an id, in an order by id
+		w.add(o.column+o.sign()+" ?", key)
+		return nil
 	}
-	total, err := t.total(q, s, len(rows), next != nil, func() (int, error) { return t.countUsers(q, s, count) })
-	return rows, total, next, err
-}
-
-// enough ends the reading at the n-th row.
-func enough(have, n int) error {
-	if have >= n {
-		return errEnough
-	}
+	o.beyond(w, o.sign(), key, seq)
 	return nil
 }
 
-// total is known without counting where the first page holds everything.
-func (t *tx) total(q account.Query, _ account.Scope, n int, more bool, count func() (int, error)) (int, error) {
-	switch {
-	case q.NoTotal:
-		return -1, nil
-	case q.Offset == 0 && q.After == nil && !more && q.Limit > 0:
-		return n, nil
+func (o ordering) sign() string {
+	if o.descending {
+		return " <"
 	}
-	return count()
+	return " >"
 }
 
-func (t *tx) countUsers(q account.Query, s account.Scope, w where) (int, error) {
-	var n int
-	if s == account.VisibleOnly && len(q.Terms) == 0 {
-		err := t.one("SELECT users FROM tallies WHERE bucket = -1", nil, func(r *row) { n = int(r.int()) })
-		return n, err
+func (o ordering) beyond(w *where, sign string, key any, seq int64) {
+	if o.column == o.seq {
+		w.add(o.seq+sign+" ?", key)
+		return
 	}
-	if s == account.VisibleOnly && len(q.Terms) == 1 && q.Terms[0].Field == account.ByActive {
-		column := "live"
-		if q.Terms[0].Value != "true" {
-			column = "users - live"
-		}
-		err := t.one("SELECT "+column+" FROM tallies WHERE bucket = -1", nil, func(r *row) { n = int(r.int()) })
-		return n, err
-	}
-	err := t.one("SELECT count(*) FROM users u"+w.text(), w.args, func(r *row) { n = int(r.int()) })
-	return n, err
-}
-
-// skip turns most of an offset into a beginning: whole buckets of the tallies are passed over.
-func (t *tx) skip(w *where, offset int) (rest int, err error) {
-	const everyBucket = "SELECT bucket, users FROM tallies WHERE bucket >= 0 ORDER BY bucket"
-	begin, rest, found := int64(0), offset, false
-	err = t.rows(everyBucket, nil, func(r *row) error {
-		bucket, users := r.int(), int(r.int())
-		begin = bucket << bucketBits
-		if found = users > rest; !found {
-			rest -= users
-			begin = (bucket + 1) << bucketBits
-			return nil
-		}
-		return errEnough
-	})
-	w.add("u.seq >= ?", begin)
-	return rest, err
-}
-
-func userPosition(f account.Field, u *account.UserRow) *account.Position {
-	p := &account.Position{ID: strconv.FormatInt(u.Seq, 10)}
-	switch f {
-	case account.BySequence:
-		p.Key = p.ID
-	case account.ByID:
-		p.Key = u.ID
-	case account.ByUserName:
-		p.Key = account.Fold(u.UserName)
-	case account.ByName:
-		p.Key = account.Fold(u.Name)
-	case account.ByExternalID:
-		p.Key = u.ExternalID
-	case account.ByModified:
-		p.Key = strconv.FormatInt(u.Modified.UnixMilli(), 10)
-	case account.ByCreated:
-		p.Key = strconv.FormatInt(u.Created.UnixMilli(), 10)
-	}
-	return p
+	w.add("("+o.column+", "+o.seq+")"+sign+" (?, ?)", key, seq)
 }

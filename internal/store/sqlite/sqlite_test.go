@@ -46,13 +46,23 @@ func TestAccount(t *testing.T) {
 	})
 }
 
+// testID is an id that a number gives: 22 times a letter, and four letters for the digits.
+func testID(letter byte, n int) string {
+	id := bytes.Repeat([]byte{letter}, 26)
+	for i := 25; i > 21; i-- {
+		id[i] = 'a' + byte(n%10)
+		n /= 10
+	}
+	return string(id)
+}
+
 func invite(t *testing.T, a *account.Service, n int) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
 			name := fmt.Sprintf("p%d@example.com", i)
-			if _, err := a.Invite(context.Background(), account.Invitation{ID: fmt.Sprintf("aaaaaaaaaaaaaaaaaaaaaa%04d", i), Person: account.Person{UserName: name, Email: name, Name: name}}); err != nil {
+			if _, err := a.Invite(context.Background(), account.Invitation{ID: testID('a', i), Person: account.Person{UserName: name, Email: name, Name: name}}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -84,7 +94,7 @@ func TestChainNoticesTampering(t *testing.T) {
 			a, store := open(t, path)
 			for i := range 8 {
 				p := account.Person{UserName: fmt.Sprint("p", i), Email: "e", Name: "n"}
-				if _, err := a.Invite(t.Context(), account.Invitation{ID: fmt.Sprintf("aaaaaaaaaaaaaaaaaaaaaaaa%02d", i), Person: p}); err != nil {
+				if _, err := a.Invite(t.Context(), account.Invitation{ID: testID('a', i), Person: p}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -175,7 +185,7 @@ func TestBackupAndRestore(t *testing.T) {
 	wg.Go(func() { // beside the backup
 		for i := range 50 {
 			p := account.Person{UserName: fmt.Sprint("during", i), Email: "e", Name: "n"}
-			if _, err := a.Invite(context.Background(), account.Invitation{ID: fmt.Sprintf("bbbbbbbbbbbbbbbbbbbbbbbb%02d", i), Person: p}); err != nil {
+			if _, err := a.Invite(context.Background(), account.Invitation{ID: testID('b', i), Person: p}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -252,7 +262,7 @@ func TestExport(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t, filepath.Join(t.TempDir(), "account.db"))
 	invite(t, a, 3)
-	if _, err := a.CreateGroup(t.Context(), account.NewGroup{ID: "gggggggggggggggggggggggggg", Name: "g", Members: []string{"aaaaaaaaaaaaaaaaaaaaaa0001"}}); err != nil {
+	if _, err := a.CreateGroup(t.Context(), account.NewGroup{ID: "gggggggggggggggggggggggggg", Name: "g", Members: []string{testID('a', 1)}}); err != nil {
 		t.Fatal(err)
 	}
 	var buf bytes.Buffer
@@ -270,7 +280,7 @@ func TestExport(t *testing.T) {
 			t.Fatalf("%v in %s", err, line)
 		}
 		kinds[o.Kind]++
-		if o.Name == "g" && (len(o.Members) != 1 || o.Members[0].ID != "aaaaaaaaaaaaaaaaaaaaaa0001") {
+		if o.Name == "g" && (len(o.Members) != 1 || o.Members[0].ID != testID('a', 1)) {
 			t.Errorf("the group's members: %s", line)
 		}
 	}

@@ -1,47 +1,47 @@
 package sqlite
 
 import (
+	"bytes"
 	"strings"
-	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
 
 const userColumns = `u.seq, u.id, u.user_name, u.sign_in_name, u.email, u.name, u.language, u.external_id, u.state,
-	u.managed, u.protection, u.released, u.stale, u.addresses, u.revision, u.created, u.modified, p.profile`
+	u.managed, u.protection, u.released, u.accepted, u.stale, u.addresses, u.revision, u.created, u.modified, p.profile`
 
 const fromUsers = " FROM users u LEFT JOIN profiles p ON p.user = u.seq "
 
-func scanUser(r *row, u *account.UserRow) {
-	u.Seq, u.ID, u.UserName, u.SignInName = r.int(), r.text(), r.text(), r.text()
-	u.Email, u.Name, u.Language, u.ExternalID = r.text(), r.text(), r.text(), r.text()
-	u.State, u.Managed, u.Protection, u.Released, u.ProfileStale = account.State(r.text()), r.bool(), r.text(), r.bool(), r.bool()
-	if addresses := r.text(); addresses != "" {
+func scanUser(s *stmt, u *account.UserRow) {
+	u.Seq, u.ID, u.UserName = s.int(0), s.text(1), s.text(2)
+	u.SignInName, u.Email = s.same(3, u.UserName), s.same(4, u.UserName)
+	u.Name, u.Language, u.ExternalID, u.State = s.text(5), s.text(6), s.text(7), s.state(8)
+	u.Managed, u.Protection, u.Released, u.Accepted, u.ProfileStale = s.bool(9), s.text(10), s.bool(11), s.bool(12), s.bool(13)
+	if addresses := s.text(14); addresses != "" {
 		u.Addresses = strings.Split(addresses, "\n")
 	}
-	u.Revision, u.Created, u.Modified = r.int(), moment(r.int()), moment(r.int())
-	u.Profile = r.bytes()
+	u.Revision, u.Created, u.Modified, u.Profile = s.int(15), s.time(16), s.time(17), s.blob(18)
 }
 
-func moment(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+const (
+	userByID   = "SELECT " + userColumns + fromUsers + "WHERE u.id = ?"
+	userByName = "SELECT " + userColumns + fromUsers + `WHERE u.seq IN (
+		SELECT seq FROM users WHERE user_name_key = ?1 AND state <> 'DELETED'
+		UNION ALL SELECT seq FROM users WHERE sign_in_key = ?1 AND sign_in_key IS NOT NULL AND state <> 'DELETED') LIMIT 1`
+)
 
-func (t *tx) user(where string, args ...any) (account.UserRow, error) {
-	var u account.UserRow
-	err := t.one("SELECT "+userColumns+fromUsers+"WHERE "+where, args, func(r *row) { scanUser(r, &u) })
+func (t *tx) UserByID(id string) (u account.UserRow, err error) {
+	err = t.one(userByID, []any{id}, func(s *stmt) { scanUser(s, &u) })
 	return u, err
 }
 
-func (t *tx) UserByID(id string) (account.UserRow, error) { return t.user("u.id = ?", id) }
-
-func (t *tx) UserByName(folded string) (account.UserRow, error) {
-	return t.user(`u.seq IN (
-		SELECT seq FROM users WHERE user_name_key = ?1 AND state <> 'DELETED'
-		UNION ALL SELECT seq FROM users WHERE sign_in_key = ?1 AND sign_in_key IS NOT NULL AND state <> 'DELETED') LIMIT 1`, folded)
+func (t *tx) UserByName(folded string) (u account.UserRow, err error) {
+	err = t.one(userByName, []any{folded}, func(s *stmt) { scanUser(s, &u) })
+	return u, err
 }
 
-func (t *tx) UserID(seq int64) (string, error) {
-	var id string
-	err := t.one("SELECT id FROM users WHERE seq = ?", []any{seq}, func(r *row) { id = r.text() })
+func (t *tx) UserID(seq int64) (id string, err error) {
+	err = t.one("SELECT id FROM users WHERE seq = ?", []any{seq}, func(s *stmt) { id = s.text(0) })
 	return id, err
 }
 
@@ -60,17 +60,17 @@ func keys(u *account.UserRow) (userName string, signIn, email any) {
 func (t *tx) InsertUser(u *account.UserRow) error {
 	userName, signIn, email := keys(u)
 	seq, err := t.insert(`INSERT INTO users (id, user_name, user_name_key, sign_in_name, sign_in_key, email, email_key, name, name_key,
-		language, external_id, state, active, managed, protection, released, stale, visible, addresses, revision, created, modified)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		language, external_id, state, active, managed, protection, released, accepted, stale, visible, addresses, revision, created, modified)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		u.ID, u.UserName, userName, u.SignInName, signIn, u.Email, email, u.Name, account.Fold(u.Name),
-		u.Language, u.ExternalID, string(u.State), u.State.Live(), u.Managed, u.Protection, u.Released, u.ProfileStale, u.Visible(),
+		u.Language, u.ExternalID, string(u.State), u.State.Live(), u.Managed, u.Protection, u.Released, u.Accepted, u.ProfileStale, u.Visible(),
 		strings.Join(u.Addresses, "\n"), u.Revision, u.Created.UnixMilli(), u.Modified.UnixMilli())
 	if err != nil {
 		return err
 	}
 	u.Seq = seq
 	if len(u.Profile) > 0 {
-		if _, err := t.exec("INSERT INTO profiles (user, profile) VALUES (?, ?)", seq, u.Profile); err != nil {
+		if _, err := t.exec("INSERT INTO profiles (user, profile) VALUES (?, ?)", seq, profile(u)); err != nil {
 			return err
 		}
 	}
@@ -78,6 +78,14 @@ func (t *tx) InsertUser(u *account.UserRow) error {
 		return err
 	}
 	return t.tally(seq, one(u.Visible()), one(u.Visible() && u.State.Live()))
+}
+
+// profile is never nil: an empty one replaces what was there.
+func profile(u *account.UserRow) []byte {
+	if u.Profile == nil {
+		return []byte{}
+	}
+	return u.Profile
 }
 
 func one(b bool) int {
@@ -96,34 +104,25 @@ func (t *tx) indexAddresses(seq int64, addresses []string) error {
 	return nil
 }
 
-const (
-	// bucketBits: a bucket of the tallies covers 256 sequence numbers, so that a deep page passes over 400 buckets of
-	// 100,000 people and 128 rows on average.
-	bucketBits = 8
-	// allBuckets is the bucket that counts everybody.
-	allBuckets = -1
-)
+// bucketBits: a bucket of the tallies covers 512 sequence numbers. Fewer would make more buckets to add up, more
+// would make a deep page walk further to its beginning; at 100,000 people both cost about the same.
+const bucketBits = 9
 
 func (t *tx) tally(seq int64, users, live int) error {
 	if users == 0 && live == 0 {
 		return nil
 	}
-	for _, bucket := range []int64{seq >> bucketBits, allBuckets} {
-		_, err := t.exec("INSERT INTO tallies (bucket, users, live) VALUES (?, ?, ?) ON CONFLICT (bucket) DO UPDATE SET users = users + excluded.users, live = live + excluded.live",
-			bucket, users, live)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := t.exec("INSERT INTO tallies (bucket, users, live) VALUES (?, ?, ?) ON CONFLICT (bucket) DO UPDATE SET users = users + excluded.users, live = live + excluded.live",
+		seq>>bucketBits, users, live)
+	return err
 }
 
 func (t *tx) UpdateUser(old, u *account.UserRow) error {
 	if err := t.tally(u.Seq, one(u.Visible())-one(old.Visible()), one(u.Visible() && u.State.Live())-one(old.Visible() && old.State.Live())); err != nil {
 		return err
 	}
-	if string(old.Profile) != string(u.Profile) {
-		if _, err := t.exec("INSERT INTO profiles (user, profile) VALUES (?, ?) ON CONFLICT (user) DO UPDATE SET profile = excluded.profile", u.Seq, u.Profile); err != nil {
+	if !bytes.Equal(old.Profile, u.Profile) {
+		if _, err := t.exec("INSERT INTO profiles (user, profile) VALUES (?, ?) ON CONFLICT (user) DO UPDATE SET profile = excluded.profile", u.Seq, profile(u)); err != nil {
 			return err
 		}
 	}
@@ -137,15 +136,15 @@ func (t *tx) UpdateUser(old, u *account.UserRow) error {
 		}
 	}
 	if sameNames(old, u) {
-		_, err := t.exec(`UPDATE users SET state = ?, active = ?, managed = ?, protection = ?, released = ?, stale = ?, visible = ?, revision = ?, modified = ? WHERE seq = ?`,
-			string(u.State), u.State.Live(), u.Managed, u.Protection, u.Released, u.ProfileStale, u.Visible(), u.Revision, u.Modified.UnixMilli(), u.Seq)
+		_, err := t.exec(`UPDATE users SET state = ?, active = ?, managed = ?, protection = ?, released = ?, accepted = ?, stale = ?, visible = ?, revision = ?, modified = ? WHERE seq = ?`,
+			string(u.State), u.State.Live(), u.Managed, u.Protection, u.Released, u.Accepted, u.ProfileStale, u.Visible(), u.Revision, u.Modified.UnixMilli(), u.Seq)
 		return err
 	}
 	userName, signIn, email := keys(u)
 	_, err := t.exec(`UPDATE users SET user_name = ?, user_name_key = ?, sign_in_name = ?, sign_in_key = ?, email = ?, email_key = ?, name = ?, name_key = ?,
-		language = ?, external_id = ?, state = ?, active = ?, managed = ?, protection = ?, released = ?, stale = ?, visible = ?, addresses = ?, revision = ?, modified = ? WHERE seq = ?`,
+		language = ?, external_id = ?, state = ?, active = ?, managed = ?, protection = ?, released = ?, accepted = ?, stale = ?, visible = ?, addresses = ?, revision = ?, modified = ? WHERE seq = ?`,
 		u.UserName, userName, u.SignInName, signIn, u.Email, email, u.Name, account.Fold(u.Name),
-		u.Language, u.ExternalID, string(u.State), u.State.Live(), u.Managed, u.Protection, u.Released, u.ProfileStale, u.Visible(), addresses, u.Revision, u.Modified.UnixMilli(), u.Seq)
+		u.Language, u.ExternalID, string(u.State), u.State.Live(), u.Managed, u.Protection, u.Released, u.Accepted, u.ProfileStale, u.Visible(), addresses, u.Revision, u.Modified.UnixMilli(), u.Seq)
 	return err
 }
 
@@ -157,7 +156,6 @@ func sameNames(a, b *account.UserRow) bool {
 }
 
 func (t *tx) CountActive(group int64) (int, error) {
-	var n int
-	err := t.one("SELECT count(*) FROM memberships m JOIN users u ON u.seq = m.user_seq WHERE m.group_seq = ? AND u.state = 'ACTIVE'", []any{group}, func(r *row) { n = int(r.int()) })
-	return n, err
+	n, err := t.number("SELECT count(*) FROM memberships m JOIN users u ON u.seq = m.user_seq WHERE m.group_seq = ? AND u.state = 'ACTIVE'", group)
+	return int(n), err
 }

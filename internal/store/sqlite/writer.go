@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
@@ -38,34 +39,37 @@ func (s *Store) Update(ctx context.Context, change func(account.Tx) error) error
 
 // writer is the one connection that changes, and the end of the activity chain.
 type writer struct {
-	*session
+	*conn
 	link    account.Link    // the last one committed
 	next    int64           // number of the next entry
 	pending []account.Entry // entries of the transaction under way
+	stale   bool            // link and next are to be read again, since a commit failed
+	lost    error           // why the transaction under way cannot be committed
 }
 
 func newWriter(path string) (*writer, error) {
-	s, err := newSession(path, writerCache)
+	c, err := connect(path, writerCache)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{session: s}
-	if err := w.recall(); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return w, nil
+	return &writer{conn: c, stale: true}, nil
 }
 
 // recall reads the end of the chain.
 func (w *writer) recall() error {
 	w.link = account.Link{}
-	err := w.one("SELECT number, first, last, hash FROM activity_links ORDER BY number DESC LIMIT 1", nil,
-		func(r *row) { w.link = link(r) })
+	err := w.one("SELECT number, first, last, hash FROM activity_links ORDER BY number DESC LIMIT 1", nil, func(s *stmt) {
+		w.link = account.Link{Number: s.int(0), First: s.int(1), Last: s.int(2), Hash: s.blob(3)}
+	})
 	if err != nil && !errors.Is(err, account.ErrNotFound) {
 		return err
 	}
-	w.next = w.link.Last + 1
-	return nil
+	// An entry that belongs to no link is somebody's tampering, for Verify to report; numbers go on after it.
+	last, err := w.number("SELECT coalesce(max(number), 0) FROM activity")
+	if err == nil {
+		w.next, w.stale = max(w.link.Last, last)+1, false
+	}
+	return err
 }
 
 // write is the writer's goroutine: it takes whatever waits, runs it in one transaction and acknowledges.
@@ -91,7 +95,7 @@ func (s *Store) batch(w *writer, first *job) {
 	if err == nil {
 		w.run(first)
 	more:
-		for len(jobs) < maxBatch {
+		for len(jobs) < maxBatch && w.lost == nil {
 			select {
 			case j := <-s.jobs:
 				jobs = append(jobs, j)
@@ -111,64 +115,101 @@ func (s *Store) batch(w *writer, first *job) {
 }
 
 func (w *writer) begin() error {
-	_, err := w.exec("BEGIN IMMEDIATE")
+	w.pending, w.lost = w.pending[:0], nil
+	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if !w.stale {
+		return nil
+	}
+	err := w.recall()
+	if err != nil {
+		err = errors.Join(err, w.undo())
+	}
 	return err
 }
 
 // run runs one change within its savepoint. What fails is undone by itself.
 func (w *writer) run(j *job) {
 	mark, next := len(w.pending), w.next
-	if _, err := w.exec("SAVEPOINT change"); err != nil {
-		j.result = err
+	if _, w.lost = w.exec("SAVEPOINT change"); w.lost != nil {
 		return
 	}
 	j.result = w.guarded(j.change)
+	if !w.inTransaction() {
+		// The disk is full or fails, and SQLite has undone the whole transaction by itself.
+		w.lost = errors.Join(errUndone, j.result)
+		return
+	}
 	if j.result != nil {
 		w.pending, w.next = w.pending[:mark], next
-		if _, err := w.exec("ROLLBACK TO change"); err != nil {
-			j.result = errors.Join(j.result, err)
+		if _, w.lost = w.exec("ROLLBACK TO change"); w.lost != nil {
+			return
 		}
 	}
-	if _, err := w.exec("RELEASE change"); err != nil {
-		j.result = errors.Join(j.result, err)
-	}
+	_, w.lost = w.exec("RELEASE change")
 }
+
+var errUndone = fmt.Errorf("%w: the database has undone a transaction", account.ErrUnavailable)
 
 // guarded turns a panic of a change, a bug, into an error, so that the writer goes on for the others.
 func (w *writer) guarded(change func(account.Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic in a change: %v", p)
+			err = fmt.Errorf("panic in a change: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return change(&tx{session: w.session, writer: w})
+	return change(&tx{conn: w.conn, writer: w})
 }
 
 // commit links the entries into the chain and makes everything durable. On failure nothing of the batch is there.
 func (w *writer) commit() error {
-	err := w.seal()
+	err := w.lost
+	if err == nil {
+		err = w.seal()
+	}
 	if err == nil {
 		_, err = w.exec("COMMIT")
 	}
-	if err == nil {
+	if err != nil {
+		w.stale = true
+		err = errors.Join(err, w.undo())
+	}
+	return err
+}
+
+// undo ends a transaction without a trace, if it has not ended by itself.
+func (w *writer) undo() error {
+	if !w.inTransaction() {
 		return nil
 	}
-	// The transaction may be gone already, which SQLite then says; what counts is that it is.
-	_, _ = w.exec("ROLLBACK")
-	w.pending = w.pending[:0]
-	return errors.Join(err, w.recall())
+	_, err := w.exec("ROLLBACK")
+	return err
 }
 
 func (w *writer) seal() error {
 	if len(w.pending) == 0 {
 		return nil
 	}
-	next := account.NextLink(w.link, w.pending)
-	_, err := w.exec("INSERT INTO activity_links (number, first, last, hash) VALUES (?, ?, ?, ?)", next.Number, next.First, next.Last, next.Hash)
-	if err == nil {
-		w.link, w.pending = next, w.pending[:0]
-	}
+	w.link = account.NextLink(w.link, w.pending)
+	_, err := w.exec("INSERT INTO activity_links (number, first, last, hash) VALUES (?, ?, ?, ?)", w.link.Number, w.link.First, w.link.Last, w.link.Hash)
 	return err
+}
+
+// exec hides the connection's: after SQLite has undone a transaction by itself, nothing more of a change may be
+// written, since it would be on its own.
+func (t *tx) exec(text string, args ...any) (int, error) {
+	if !t.inTransaction() {
+		return 0, errUndone
+	}
+	return t.conn.exec(text, args...)
+}
+
+func (t *tx) insert(text string, args ...any) (int64, error) {
+	if !t.inTransaction() {
+		return 0, errUndone
+	}
+	return t.conn.insert(text, args...)
 }
 
 func (t *tx) Log(e account.Entry) error {
@@ -185,10 +226,10 @@ func (t *tx) Log(e account.Entry) error {
 func (t *tx) Entries(after int64, limit int) ([]account.Entry, error) {
 	var list []account.Entry
 	err := t.rows("SELECT number, time, caller, request, verb, object, object_id, detail FROM activity WHERE number > ? ORDER BY number LIMIT ?",
-		[]any{after, limit}, func(r *row) error {
+		[]any{after, limit}, func(s *stmt) error {
 			list = append(list, account.Entry{
-				Number: r.int(), Time: moment(r.int()), Caller: account.CallerKind(r.text()), RequestID: r.text(),
-				Verb: r.text(), Object: r.text(), ObjectID: r.text(), Detail: r.text(),
+				Number: s.int(0), Time: s.time(1), Caller: account.CallerKind(s.text(2)), RequestID: s.text(3),
+				Verb: s.text(4), Object: s.text(5), ObjectID: s.text(6), Detail: s.text(7),
 			})
 			return nil
 		})
@@ -198,13 +239,9 @@ func (t *tx) Entries(after int64, limit int) ([]account.Entry, error) {
 func (t *tx) Links(after int64, limit int) ([]account.Link, error) {
 	var list []account.Link
 	err := t.rows("SELECT number, first, last, hash FROM activity_links WHERE number > ? ORDER BY number LIMIT ?",
-		[]any{after, limit}, func(r *row) error {
-			list = append(list, link(r))
+		[]any{after, limit}, func(s *stmt) error {
+			list = append(list, account.Link{Number: s.int(0), First: s.int(1), Last: s.int(2), Hash: s.blob(3)})
 			return nil
 		})
 	return list, err
-}
-
-func link(r *row) account.Link {
-	return account.Link{Number: r.int(), First: r.int(), Last: r.int(), Hash: r.bytes()}
 }

@@ -51,14 +51,12 @@ CREATE TABLE addresses (
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX addresses_user ON addresses (user);
 
--- How many users are visible in each 256 sequence numbers, and in bucket -1 how many there are: totals and deep pages
--- without walking all rows.
+-- How many users are visible in each 1,024 sequence numbers: totals and deep pages without walking all rows.
 CREATE TABLE tallies (
     bucket INTEGER PRIMARY KEY,
     users  INTEGER NOT NULL,
     live   INTEGER NOT NULL -- of these, those that SCIM calls active
 ) STRICT;
-INSERT INTO tallies (bucket, users, live) VALUES (-1, 0, 0);
 
 CREATE TABLE groups (
     seq          INTEGER PRIMARY KEY,
