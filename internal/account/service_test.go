@@ -1,7 +1,11 @@
 package account_test
 
 import (
+	"context"
+	"errors"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -17,11 +21,35 @@ func TestAccount(t *testing.T) {
 	})
 }
 
-// founded makes a new account on disk, closed with the test.
+// founded opens a new account on disk, closed with the test.
 func founded(t testing.TB) *account.Service {
 	t.Helper()
-	return found(t, open(t, filepath.Join(t.TempDir(), "account.db")))
+	raw, err := template()
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "account.db")
+	must(t, os.WriteFile(path, raw, 0o600))
+	return account.New(account.Config{Store: open(t, path)})
 }
+
+// template is the file of an account that has just been founded, made once: under the race detector the migrations
+// cost more than most tests.
+var template = sync.OnceValues(func() (raw []byte, err error) {
+	dir, err := os.MkdirTemp("", "account")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	store, err := sqlite.Open(context.Background(), filepath.Join(dir, "account.db"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = account.New(account.Config{Store: store}).Found(context.Background(), founding)
+	copied := filepath.Join(dir, "copy.db")
+	if err = errors.Join(err, store.Backup(context.Background(), copied), store.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(copied)
+})
 
 func open(t testing.TB, path string) *sqlite.Store {
 	t.Helper()
@@ -33,13 +61,7 @@ func open(t testing.TB, path string) *sqlite.Store {
 
 const ownerName = "owner@example.com"
 
-func found(t testing.TB, store account.Store) *account.Service {
-	t.Helper()
-	s := account.New(account.Config{Store: store})
-	_, err := s.Found(t.Context(), account.Founding{Name: "Example", Owner: "Olive Owner", UserName: ownerName})
-	must(t, err)
-	return s
-}
+var founding = account.Founding{Name: "Example", Owner: "Olive Owner", UserName: ownerName}
 
 func owner(t testing.TB, s *account.Service) account.User {
 	t.Helper()

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 
+	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/patch"
 	"github.com/scimbridge/scimbridge/scim/protocol"
@@ -53,4 +54,9 @@ func (b *Bridge) Delete(ctx context.Context, rt *schema.ResourceType, id, ifMatc
 func (b *Bridge) Me(_ context.Context, shape protocol.Shape) (protocol.Resource, error) {
 	u := b.self()
 	return b.userResource(&u, shape), nil
+}
+
+// WithRequest says, for the account's activity log, that the integration acts, and by which request.
+func WithRequest(ctx context.Context, id string) context.Context {
+	return account.WithCaller(ctx, account.Caller{Kind: account.Integration, RequestID: id})
 }

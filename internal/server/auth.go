@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"log/slog"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/scim"
 )
 
@@ -127,9 +125,4 @@ func trusted(prefixes []netip.Prefix, addr netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// withRequest tells the account who acts, for its activity log.
-func withRequest(ctx context.Context, id string) context.Context {
-	return account.WithCaller(ctx, account.Caller{Kind: account.Integration, RequestID: id})
 }

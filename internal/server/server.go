@@ -70,7 +70,7 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	id := requestID(r)
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	ctx := withRequest(r.Context(), id)
+	ctx := bridge.WithRequest(r.Context(), id)
 	r = r.WithContext(ctx)
 	pattern := "panic"
 	defer func() {

@@ -1,194 +1,154 @@
 package sqlite
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
-	"modernc.org/libc"
-	"modernc.org/sqlite/lib"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
 
-// conn is one connection to a database file with its prepared statements. It speaks SQLite's own interface: half of
-// the CPU time of a look-up went into database/sql and its driver, which ask for the type of every column, box every
-// value and take a lock at every step. A conn belongs to one goroutine at a time.
+// maxStatements bounds the prepared statements of a connection. The program has some 60 texts; queries with terms
+// make up the rest, and whoever makes up more pays for preparing them.
+const maxStatements = 300
+
+// conn is one connection to a database file, which keeps the statements that it has prepared. It belongs to one
+// goroutine at a time.
+//
+// It speaks to SQLite without database/sql in between, which asks for the type of every column, boxes every value
+// and takes a lock at every step: half of the CPU time of a look-up went there.
 type conn struct {
-	tls   *libc.TLS
-	db    uintptr // sqlite3*
-	cell  uintptr // where SQLite puts a pointer
-	stmts map[string]*stmt
+	*sqlite.Conn
+	texts map[string]struct{} // of the statements that are kept
 }
-
-const (
-	// maxStatements bounds the prepared statements of a connection. The program has some 60 texts; queries with
-	// terms make up the rest.
-	maxStatements = 200
-	// keptArguments is up to how many bytes of arguments a statement keeps its buffer.
-	keptArguments = 16 << 10
-	pointerSize   = strconv.IntSize / 8
-)
-
-// fault is what SQLite says of a call that failed.
-type fault struct {
-	code int // extended result code
-	text string
-}
-
-func (f *fault) Error() string { return f.text + " (" + strconv.Itoa(f.code) + ")" }
 
 // connect opens a connection. cacheKiB bounds its page cache.
 func connect(path string, cacheKiB int) (*conn, error) {
-	c := &conn{tls: libc.NewTLS(), stmts: map[string]*stmt{}}
-	c.cell = sqlite3.Xsqlite3_malloc(c.tls, pointerSize)
-	name := c.text(path)
-	if c.cell == 0 || name == 0 {
-		return nil, errors.Join(errMemory, c.close())
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, failure(err)
 	}
-	// No mutex: a connection is never used by two goroutines at once.
-	rc := sqlite3.Xsqlite3_open_v2(c.tls, name, c.cell, sqlite3.SQLITE_OPEN_READWRITE|sqlite3.SQLITE_OPEN_NOMUTEX, 0)
-	sqlite3.Xsqlite3_free(c.tls, name)
-	c.db = c.pointer()
-	if rc != sqlite3.SQLITE_OK {
-		return nil, errors.Join(failure(c.fault(rc)), c.close())
-	}
-	sqlite3.Xsqlite3_extended_result_codes(c.tls, c.db, 1)
-	c.keepPlans()
 	for _, p := range append(pragmas(), fmt.Sprintf("cache_size = -%d", cacheKiB)) {
-		if err := c.rows("PRAGMA "+p, nil, func(*stmt) error { return nil }); err != nil {
-			return nil, errors.Join(err, c.close())
+		if err := sqlitex.ExecuteTransient(c, "PRAGMA "+p, nil); err != nil {
+			return nil, errors.Join(failure(err), c.Close())
 		}
 	}
-	c.forget() // the pragmas; they are said once
-	return c, nil
+	return &conn{Conn: c, texts: map[string]struct{}{}}, nil
 }
 
-// keepPlans makes plans independent of arguments. Otherwise SQLite plans a query with a partial index anew at each
-// run, in case an argument makes the index usable, which costs five times the query.
-func (c *conn) keepPlans() {
-	on := libc.NewVaList(int32(1), uintptr(0))
-	sqlite3.Xsqlite3_db_config(c.tls, c.db, sqlite3.SQLITE_DBCONFIG_ENABLE_QPSG, on)
-	libc.Xfree(c.tls, on)
-}
-
-var errMemory = fmt.Errorf("%w: out of memory", account.ErrUnavailable)
-
-// text copies a text to where SQLite reads it; 0 where there is no memory.
-func (c *conn) text(s string) uintptr {
-	p := sqlite3.Xsqlite3_malloc(c.tls, int32(len(s)+1)) //nolint:gosec // texts of this package and a path
-	if p != 0 {
-		b := libc.GoBytes(p, len(s)+1)
-		b[copy(b, s)] = 0
-	}
-	return p
-}
-
-// pointer is what SQLite has put into the cell.
-func (c *conn) pointer() uintptr {
-	b := libc.GoBytes(c.cell, pointerSize)
-	if pointerSize == 4 {
-		return uintptr(binary.NativeEndian.Uint32(b))
-	}
-	return uintptr(binary.NativeEndian.Uint64(b))
-}
-
-func (c *conn) fault(rc int32) error {
-	if c.db == 0 {
-		return &fault{int(rc), "no memory for a connection"}
-	}
-	return &fault{int(sqlite3.Xsqlite3_extended_errcode(c.tls, c.db)), libc.GoString(sqlite3.Xsqlite3_errmsg(c.tls, c.db))}
-}
-
-func (c *conn) close() (err error) {
-	c.forget()
-	if rc := sqlite3.Xsqlite3_close_v2(c.tls, c.db); rc != sqlite3.SQLITE_OK {
-		err = failure(c.fault(rc))
-	}
-	sqlite3.Xsqlite3_free(c.tls, c.cell)
-	c.tls.Close()
-	return err
-}
-
-// forget gives the prepared statements back.
-func (c *conn) forget() {
-	for text, s := range c.stmts {
-		// Finalizing repeats the error of the statement's last run, which has been told already.
-		sqlite3.Xsqlite3_finalize(c.tls, s.p)
-		sqlite3.Xsqlite3_free(c.tls, s.mem)
-		delete(c.stmts, text)
-	}
-}
+func (c *conn) close() error { return failure(c.Close()) }
 
 // inTransaction tells whether a transaction is open. SQLite ends one by itself when the disk is full or fails.
-func (c *conn) inTransaction() bool { return sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) == 0 }
+func (c *conn) inTransaction() bool { return !c.AutocommitEnabled() }
 
-func (c *conn) prepare(text string) (*stmt, error) {
-	if s := c.stmts[text]; s != nil {
-		return s, nil
+// limit is a LIMIT clause for at least n rows; whoever reads stops at the n-th. It stands in the text because SQLite
+// prepares a statement anew whenever the value bound to a LIMIT changes, which costs more than most queries, and is
+// rounded up so that there are few texts.
+func limit(n int) string {
+	const most = 1 << 13
+	for size := 1; size < most; size <<= 1 {
+		if size >= n {
+			return " LIMIT " + strconv.Itoa(size)
+		}
 	}
-	if len(c.stmts) >= maxStatements {
-		c.forget()
-	}
-	src := c.text(text)
-	if src == 0 {
-		return nil, errMemory
-	}
-	defer sqlite3.Xsqlite3_free(c.tls, src)
-	rc := sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, src, -1, sqlite3.SQLITE_PREPARE_PERSISTENT, c.cell, 0)
-	if rc != sqlite3.SQLITE_OK {
-		return nil, failure(c.fault(rc))
-	}
-	s := &stmt{c: c, p: c.pointer()}
-	c.stmts[text] = s
-	return s, nil
+	return " LIMIT " + strconv.Itoa(n)
 }
 
-// rows runs a statement and calls each for every row. each must not run the same text again.
+// errEnough ends the reading of rows before their end.
+var errEnough = errors.New("enough rows")
+
+// enough ends the reading at the n-th row.
+func enough(have, n int) error {
+	if have >= n {
+		return errEnough
+	}
+	return nil
+}
+
+// rows runs a statement and calls each for every row, until the end or until each has enough. each must not run the
+// same text again.
 func (c *conn) rows(text string, args []any, each func(*stmt) error) error {
-	s, err := c.prepare(text)
+	st, transient, err := c.statement(text, args)
 	if err != nil {
 		return err
 	}
-	if err := s.bind(args); err != nil {
-		return err
-	}
-	defer s.reset()
-	for {
-		switch rc := sqlite3.Xsqlite3_step(c.tls, s.p); rc {
-		case sqlite3.SQLITE_ROW:
-			if err := each(s); err != nil {
-				return err
-			}
-		case sqlite3.SQLITE_DONE:
-			return nil
-		default:
-			return failure(c.fault(rc))
+	s := stmt{st}
+	for more := true; more && err == nil; {
+		if more, err = st.Step(); err == nil && more {
+			err = each(&s)
 		}
+	}
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	if transient {
+		return failure(errors.Join(err, st.Finalize()))
+	}
+	_ = st.Reset() // repeats the error of the step
+	if cleared := st.ClearBindings(); err == nil {
+		err = cleared
+	}
+	return failure(err)
+}
+
+// statement prepares a text, or takes it as prepared before, and binds the arguments. transient tells that it is to
+// be finalized after use.
+func (c *conn) statement(text string, args []any) (st *sqlite.Stmt, transient bool, err error) {
+	_, known := c.texts[text]
+	switch {
+	case known || len(c.texts) < maxStatements:
+		c.texts[text] = struct{}{}
+		st, err = c.Prepare(text)
+	default:
+		transient = true
+		st, _, err = c.PrepareTransient(text)
+	}
+	if err != nil {
+		return nil, false, failure(err)
+	}
+	for i, arg := range args {
+		bind(st, i+1, arg)
+	}
+	return st, transient, nil
+}
+
+// bind sets an argument: a string, []byte, int, int64, bool or nil.
+func bind(st *sqlite.Stmt, i int, arg any) {
+	switch v := arg.(type) {
+	case nil:
+		st.BindNull(i)
+	case string:
+		st.BindText(i, v)
+	case []byte:
+		if v == nil {
+			v = []byte{} // an empty blob, and not NULL
+		}
+		st.BindBytes(i, v)
+	case int:
+		st.BindInt64(i, int64(v))
+	case int64:
+		st.BindInt64(i, v)
+	case bool:
+		st.BindBool(i, v)
+	default:
+		panic(fmt.Sprintf("argument %d of type %T cannot be bound", i, arg)) // a bug of this package
 	}
 }
 
 // exec runs a statement and returns how many rows it changed.
 func (c *conn) exec(text string, args ...any) (int, error) {
-	s, err := c.prepare(text)
-	if err != nil {
-		return 0, err
-	}
-	if err := s.bind(args); err != nil {
-		return 0, err
-	}
-	defer s.reset()
-	if rc := sqlite3.Xsqlite3_step(c.tls, s.p); rc != sqlite3.SQLITE_DONE && rc != sqlite3.SQLITE_ROW {
-		return 0, failure(c.fault(rc))
-	}
-	return int(sqlite3.Xsqlite3_changes(c.tls, c.db)), nil
+	err := c.rows(text, args, func(*stmt) error { return nil })
+	return c.Changes(), err
 }
 
 // insert returns the number of the new row.
 func (c *conn) insert(text string, args ...any) (int64, error) {
 	_, err := c.exec(text, args...)
-	return sqlite3.Xsqlite3_last_insert_rowid(c.tls, c.db), err
+	return c.LastInsertRowID(), err
 }
 
 // one reads a single row; ErrNotFound where there is none.
@@ -210,3 +170,32 @@ func (c *conn) number(text string, args ...any) (n int64, err error) {
 	err = c.one(text, args, func(s *stmt) { n = s.int(0) })
 	return n, err
 }
+
+// stmt is a statement that runs, and the row it stands on. Columns count from 0.
+type stmt struct{ row *sqlite.Stmt }
+
+func (s *stmt) int(column int) int64      { return s.row.ColumnInt64(column) }
+func (s *stmt) bool(column int) bool      { return s.int(column) != 0 }
+func (s *stmt) time(column int) time.Time { return time.UnixMilli(s.int(column)).UTC() }
+func (s *stmt) text(column int) string    { return s.row.ColumnText(column) }
+
+// same is the column's text, sharing memory with one that is likely to be equal.
+func (s *stmt) same(column int, as string) string {
+	if text := s.row.ColumnText(column); text != as {
+		return text
+	}
+	return as
+}
+
+// blob is a copy of the column's bytes; nil where there are none.
+func (s *stmt) blob(column int) []byte {
+	n := s.row.ColumnLen(column)
+	if n == 0 {
+		return nil
+	}
+	b := make([]byte, n)
+	s.row.ColumnBytes(column, b)
+	return b
+}
+
+func (s *stmt) state(column int) account.State { return account.State(s.text(column)) }

@@ -157,7 +157,7 @@ func (t *tx) membershipsOf(users []int64) (list []membership, err error) {
 		text, args = membershipsOfList, []any{seqs}
 	}
 	err = t.rows(text, args, func(s *stmt) error {
-		list = append(list, membership{s.int(0), s.int(1), string(s.bytes(2)) != string(account.Manual)})
+		list = append(list, membership{s.int(0), s.int(1), s.text(2) != string(account.Manual)})
 		return nil
 	})
 	return list, err
@@ -170,7 +170,7 @@ type shownGroup struct {
 
 func (t *tx) shownGroup(seq int64) (g shownGroup, err error) {
 	err = t.one(groupShown, []any{seq}, func(s *stmt) {
-		g = shownGroup{account.GroupRef{ID: s.text(0), Name: s.text(1)}, s.bool(2), string(s.bytes(3)) == string(account.Additive)}
+		g = shownGroup{account.GroupRef{ID: s.text(0), Name: s.text(1)}, s.bool(2), s.text(3) == string(account.Additive)}
 	})
 	return g, err
 }

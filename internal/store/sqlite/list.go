@@ -56,14 +56,14 @@ func (t *tx) userPage(q account.Query, s account.Scope, w *where) (rows []accoun
 	if err != nil {
 		return nil, nil, err
 	}
-	text := "SELECT " + userColumns + fromUsers + w.text() + o.clause() + " LIMIT ?"
-	err = t.rows(text, append(w.args, q.Limit+1), func(s *stmt) error {
+	text := "SELECT " + userColumns + fromUsers + w.text() + o.clause() + limit(q.Limit+1)
+	err = t.rows(text, w.args, func(s *stmt) error {
 		if rows == nil {
 			rows = make([]account.UserRow, 0, min(q.Limit, usualPage)+1)
 		}
 		rows = append(rows, account.UserRow{})
 		scanUser(s, &rows[len(rows)-1])
-		return nil
+		return enough(len(rows), q.Limit+1)
 	})
 	if err == nil && len(rows) > q.Limit {
 		rows = rows[:q.Limit]
@@ -222,7 +222,7 @@ func (t *tx) groupPage(q account.Query, w *where) ([]account.GroupRow, error) {
 			return nil, err
 		}
 	}
-	return t.groups(w.text()+o.clause()+" LIMIT ? OFFSET ?", append(w.args, q.Limit+1, offset)...)
+	return t.groups(w.text()+o.clause()+limit(q.Limit+1)+" OFFSET ?", append(w.args, offset)...)
 }
 
 func groupPosition(f account.Field, g *account.GroupRow) *account.Position {

@@ -54,7 +54,7 @@ func (t *tx) each(group int64, users []int64, from account.Source, text, otherwi
 	return first, second, nil
 }
 
-func (t *tx) Members(group int64, after string, limit int, from account.Source) ([]account.Member, error) {
+func (t *tx) Members(group int64, after string, n int, from account.Source) ([]account.Member, error) {
 	begin := int64(-1)
 	if after != "" {
 		var err error
@@ -64,20 +64,10 @@ func (t *tx) Members(group int64, after string, limit int, from account.Source) 
 	}
 	var list []account.Member
 	err := t.rows(`SELECT u.id, u.name, m.source FROM memberships m JOIN users u ON u.seq = m.user_seq
-		WHERE m.group_seq = ?1 AND m.user_seq > ?2 AND (?3 = '' OR m.source IN (?3, 'BOTH')) ORDER BY m.user_seq LIMIT ?4`, []any{group, begin, string(from), limit},
+		WHERE m.group_seq = ?1 AND m.user_seq > ?2 AND (?3 = '' OR m.source IN (?3, 'BOTH')) ORDER BY m.user_seq`+limit(n), []any{group, begin, string(from)},
 		func(s *stmt) error {
-			list = append(list, account.Member{UserID: s.text(0), Name: s.text(1), Source: source(s.bytes(2))})
-			return nil
+			list = append(list, account.Member{UserID: s.text(0), Name: s.text(1), Source: account.Source(s.text(2))})
+			return enough(len(list), n)
 		})
 	return list, err
-}
-
-func source(b []byte) account.Source {
-	switch string(b) {
-	case string(account.SCIM):
-		return account.SCIM
-	case string(account.Manual):
-		return account.Manual
-	}
-	return account.Source(b)
 }

@@ -18,8 +18,8 @@ import (
 	"sync"
 	"syscall"
 
-	"modernc.org/sqlite"
-	"modernc.org/sqlite/lib"
+	_ "modernc.org/sqlite" // the driver that migrations run on
+	"zombiezen.com/go/sqlite"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
@@ -174,34 +174,25 @@ var errClosed = fmt.Errorf("%w: it is shutting down", account.ErrUnavailable)
 
 // failure names what the database says: a unique index that is hit, a full disk.
 func failure(err error) error {
-	var (
-		f *fault
-		e *sqlite.Error
-	)
-	code := 0
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &f):
-		code = f.code
-	case errors.As(err, &e):
-		code = e.Code()
 	}
-	switch code {
-	case sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+	switch code := sqlite.ErrCode(err); code {
+	case sqlite.ResultConstraintUnique:
 		switch text := err.Error(); {
 		case strings.Contains(text, "users.user_name_key"), strings.Contains(text, "users.sign_in_key"):
 			return fmt.Errorf("%w: %w", account.ErrUserNameTaken, err)
 		case strings.Contains(text, "users.id"), strings.Contains(text, "groups.id"):
 			return fmt.Errorf("%w: %w", account.ErrIDTaken, err)
 		}
-	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+	case sqlite.ResultConstraintForeignKey:
 		return fmt.Errorf("%w: %w", account.ErrNotFound, err)
-	}
-	switch code & 0xff { // the primary code
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
-		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM:
-		return fmt.Errorf("%w: %w", account.ErrUnavailable, err)
+	default:
+		switch code.ToPrimary() {
+		case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultIOErr, sqlite.ResultFull, sqlite.ResultCantOpen,
+			sqlite.ResultReadOnly, sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultNoMem:
+			return fmt.Errorf("%w: %w", account.ErrUnavailable, err)
+		}
 	}
 	return err
 }

@@ -1,0 +1,157 @@
+// Package scimbridge_test holds the laws of the layout: who may import whom, and what only some may do.
+package scimbridge_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/scimbridge/scimbridge/"
+
+// pkg is what the laws ask of a package.
+type pkg struct {
+	ImportPath string
+	Dir        string
+	GoFiles    []string
+	Imports    []string // without those of tests
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []pkg
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+// law forbids packages below from to import packages below to, but for those named.
+type law struct {
+	from, to string
+	except   []string // packages below from that may
+	why      string
+}
+
+var laws = []law{
+	{"scim", module + "internal", nil, "the words of SCIM are public and stand alone"},
+	{"scim", "net/http", nil, "SCIM's values know no HTTP"},
+	{"scim", "log/slog", nil, "values do not log"},
+	{"scim", "database/sql", nil, "values are not stored"},
+	{"internal/account", module + "scim", nil, "two vocabularies, one translator: the account does not speak SCIM"},
+	{"internal/account", module + "internal/bridge", nil, "the account does not know who drives it"},
+	{"internal/account", module + "internal/store", nil, "rules stand above rows; which rows is chosen by cmd"},
+	{"internal/account", module + "internal/server", nil, "the account knows no pages and no SCIM endpoints"},
+	{"internal/store", module + "scim", nil, "stores hold rows and know no SCIM"},
+	{"internal/store", module + "internal/bridge", nil, "stores hold rows"},
+	{"internal/store", module + "internal/server", nil, "stores hold rows"},
+	{"internal/keyset", module + "internal", nil, "credentials depend on nothing of ours"},
+	{"internal/keyset", module + "scim", nil, "credentials depend on nothing of ours"},
+	{"internal/bridge", "net/http", nil, "the translation knows no HTTP"},
+	{"internal/bridge", module + "internal/store", nil, "the bridge drives an account, whatever keeps it"},
+	{"internal/bridge", module + "internal/server", nil, "the server stands above the bridge"},
+	{"internal/server/scimapi", module + "internal", nil, "SCIM over HTTP needs a Provider and knows no account"},
+	{"internal/server/web", module + "internal", nil, "pages show what they are given"},
+	{"internal/server", module + "internal/store", nil, "the server knows no rows"},
+	{"internal/conformance", module + "internal", nil, "the checks work against any server and know only SCIM"},
+	{"internal", module + "cmd", nil, "cmd is the roof"},
+}
+
+func below(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		for _, l := range laws {
+			if !below(from, l.from) || slices.Contains(l.except, from) {
+				continue
+			}
+			for _, to := range p.Imports {
+				inside := below(strings.TrimPrefix(to, module), l.from) // a package may import its neighbours below the same root
+				if below(to, strings.TrimSuffix(l.to, "/")) && !inside {
+					t.Errorf("%s imports %s: %s", from, to, l.why)
+				}
+			}
+		}
+		both := 0
+		for _, to := range p.Imports {
+			if to == module+"internal/account" {
+				both |= 1
+			}
+			if below(to, module+"scim") {
+				both |= 2
+			}
+		}
+		if both == 3 && from != "internal/bridge" && from != "cmd/scimbridge" {
+			t.Errorf("%s imports both vocabularies; only internal/bridge translates (cmd wires)", from)
+		}
+	}
+}
+
+// TestOnlyCmd holds that only cmd/scimbridge reads the environment and ends the process, that nothing has an init
+// function, and that production code does not import testing.
+func TestOnlyCmd(t *testing.T) {
+	t.Parallel()
+	forbidden := map[string]string{
+		"Getenv": "reads the environment", "LookupEnv": "reads the environment", "Environ": "reads the environment", "Exit": "ends the process",
+	}
+	for _, p := range packages(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		if below(from, "test") || strings.HasSuffix(from, "test") || from == "cmd/scimbridge" {
+			continue
+		}
+		if slices.Contains(p.Imports, "testing") {
+			t.Errorf("%s imports testing in production code", from)
+		}
+		for _, name := range p.GoFiles {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.FuncDecl:
+					if n.Name.Name == "init" && n.Recv == nil {
+						t.Errorf("%s/%s has an init function", from, name)
+					}
+				case *ast.SelectorExpr:
+					if x, ok := n.X.(*ast.Ident); ok && x.Name == "os" && forbidden[n.Sel.Name] != "" {
+						t.Errorf("%s/%s %s", from, name, forbidden[n.Sel.Name])
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// TestMainIsShort: main.go shows in one look how the program begins and ends.
+func TestMainIsShort(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("wc", "-l", "cmd/scimbridge/main.go").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Fields(string(out))[0]; len(n) > 2 || n > "45" {
+		t.Errorf("cmd/scimbridge/main.go has %s lines", n)
+	}
+}
