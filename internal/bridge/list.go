@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/scim"
@@ -244,10 +245,19 @@ func (l *listing) tree(ctx context.Context, s *section, e entry) (*scim.Object, 
 
 // render appends the rows' JSON.
 func (l *listing) render(ctx context.Context, s *section, rows []entry, dst [][]byte) ([][]byte, error) {
+	size := 0
 	for _, e := range rows {
 		if e.user != nil {
-			buf := make([]byte, 0, len(e.user.Profile)+512)
-			dst = append(dst, l.appendUser(buf, e.user, userVersion(e.user), l.Base, s.shape))
+			size += len(e.user.Profile) + len(e.user.Groups)*200 + 512
+		}
+	}
+	buf := make([]byte, 0, size) // one for the page; where it does not suffice, what was rendered stays in the old one
+	dst = slices.Grow(dst, len(rows))
+	for _, e := range rows {
+		if e.user != nil {
+			begin := len(buf)
+			buf = l.appendUser(buf, e.user, userVersion(e.user), l.Base, s.shape)
+			dst = append(dst, buf[begin:len(buf):len(buf)])
 			continue
 		}
 		members, shown, err := l.shownMembers(ctx, e.group, s.shape)

@@ -145,7 +145,12 @@ func (h *Handler) page(w http.ResponseWriter, c *call, q protocol.Query) error {
 	if err != nil {
 		return err
 	}
-	write(w, c.Request, http.StatusOK, scim.AppendList(nil, scim.ListHeader{
+	const frame = 300 // bytes of a ListResponse without its resources
+	size := frame + len(page.Next)
+	for _, r := range page.Resources {
+		size += len(r) + 1
+	}
+	write(w, c.Request, http.StatusOK, scim.AppendList(make([]byte, 0, size), scim.ListHeader{
 		Total: page.Total, StartIndex: page.StartIndex, ItemsPerPage: len(page.Resources), NextCursor: page.Next,
 	}, page.Resources))
 	return nil

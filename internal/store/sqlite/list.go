@@ -59,7 +59,7 @@ func (t *tx) userPage(q account.Query, s account.Scope, w *where) (rows []accoun
 	text := "SELECT " + userColumns + fromUsers + w.text() + o.clause() + limit(q.Limit+1)
 	err = t.rows(text, w.args, func(s *stmt) error {
 		if rows == nil {
-			rows = make([]account.UserRow, 0, min(q.Limit, usualPage)+1)
+			rows = make([]account.UserRow, 0, expected(q))
 		}
 		rows = append(rows, account.UserRow{})
 		scanUser(s, &rows[len(rows)-1])
@@ -72,8 +72,14 @@ func (t *tx) userPage(q account.Query, s account.Scope, w *where) (rows []accoun
 	return rows, next, err
 }
 
-// usualPage is for how many rows a page has room from the start.
-const usualPage = 100
+// expected is for how many rows a page has room from the start: a listing fills it, a look-up finds one.
+func expected(q account.Query) int {
+	const usualPage = 100
+	if len(q.Terms) > 0 {
+		return 1
+	}
+	return min(q.Limit, usualPage) + 1
+}
 
 // total is known without counting where the first page holds everything; -1 where it is not wanted.
 func total(q account.Query, n int, more bool, count func() (int, error)) (int, error) {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log"
 	"net"
@@ -11,8 +12,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/store/sqlite"
