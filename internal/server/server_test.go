@@ -1,0 +1,167 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/scimbridge/internal/server"
+)
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func newServer(t *testing.T, log *bytes.Buffer, checks ...server.Check) *server.Server {
+	t.Helper()
+	clock := func() time.Time { return noon }
+	return server.New(server.Config{
+		Pages:   http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug") }),
+		Health:  &server.Health{Version: "1.2.3", Build: "102031", Checks: checks, Clock: clock},
+		Metrics: server.NewMetrics("1.2.3", func() bool { return false }), Monitoring: server.NewSecret("monitor"),
+		Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+		Clock:   clock, Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+}
+
+func get(s http.Handler, path string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+// TestHealth holds the answer to the original's documented form, letter by letter.
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	state := server.Healthy
+	s := newServer(t, &bytes.Buffer{}, func(context.Context) server.Report {
+		return server.Report{Source: "SCIMServer", Time: noon, State: state, Detail: "for people only"}
+	})
+	const want = `{
+  "build": "102031",
+  "version": "1.2.3",
+  "reports": [
+    {
+      "source": "SCIMServer",
+      "time": "2026-11-24T12:00:00Z",
+      "expires": "2026-11-24T12:10:00Z",
+      "state": "%s"
+    }
+  ],
+  "retrievedAt": "2026-11-24T12:00:00Z"
+}
+`
+	for state2, code := range map[string]int{server.Healthy: 200, server.Unhealthy: 503} {
+		state = state2
+		w := get(s, "/health", "Authorization", "Bearer monitor")
+		if w.Code != code || w.Body.String() != fmt.Sprintf(want, state) || w.Header().Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %d %s", state, w.Code, w.Body)
+		}
+	}
+}
+
+// TestPanic answers a bug with a SCIM error that tells the request's id and nothing else, and goes on.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := newServer(t, &log)
+	w := get(s, "/app", "X-Request-Id", "req-42")
+	var e struct{ Status, Detail string }
+	if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || w.Code != 500 || e.Status != "500" || !strings.Contains(e.Detail, "req-42") || strings.Contains(e.Detail, "a bug") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if !strings.Contains(log.String(), "a bug") || !strings.Contains(log.String(), "req-42") {
+		t.Errorf("the log does not say what happened: %s", log.String())
+	}
+	if w := get(s, "/ping"); w.Code != 200 || strings.TrimSpace(w.Body.String()) != "pong" {
+		t.Errorf("afterwards: %d", w.Code)
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &bytes.Buffer{})
+	for in, want := range map[string]string{
+		"": `^[0-9a-f]{16}$`, "abc-1.2_3:4=": `^abc-1\.2_3:4=$`, "with space": `^[0-9a-f]{16}$`, "a\"b": `^[0-9a-f]{16}$`, strings.Repeat("x", 65): `^[0-9a-f]{16}$`,
+	} {
+		if got := get(s, "/ping", "X-Request-Id", in).Header().Get("X-Request-Id"); !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("%q becomes %q", in, got)
+		}
+	}
+}
+
+func TestSourceAndOrigin(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &bytes.Buffer{})
+	for _, c := range []struct{ name, peer, forwarded, proto, host, source, origin string }{
+		{"nobody between", "198.51.100.7:1", "", "", "", "198.51.100.7", "http://example.com"},
+		{"a stranger claims", "198.51.100.7:1", "203.0.113.9", "https", "evil.example", "198.51.100.7", "http://example.com"},
+		{"a proxy", "10.1.2.3:1", "203.0.113.9", "https", "scim.example.com", "203.0.113.9", "https://scim.example.com"},
+		{"two proxies", "10.1.2.3:1", "203.0.113.9, 10.9.9.9", "https,http", "", "203.0.113.9", "https://example.com"},
+		{"a claim before the proxy", "10.1.2.3:1", "1.1.1.1, 203.0.113.9", "", "", "203.0.113.9", "http://example.com"},
+		{"nonsense from a proxy", "10.1.2.3:1", "unknown", "gopher", "", "10.1.2.3", "http://example.com"},
+		{"IPv6", "[::1]:1", "2001:db8::1", "https", "", "2001:db8::1", "https://example.com"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = c.peer
+		for name, value := range map[string]string{"X-Forwarded-For": c.forwarded, "X-Forwarded-Proto": c.proto, "X-Forwarded-Host": c.host} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		if got := s.Source(r).String(); got != c.source {
+			t.Errorf("%s: source %s, want %s", c.name, got, c.source)
+		}
+		if got := s.Origin(r); got != c.origin {
+			t.Errorf("%s: origin %s, want %s", c.name, got, c.origin)
+		}
+	}
+}
+
+// TestWrongTokens slows down one source and not the others; IPv6 counts by network.
+func TestWrongTokens(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &bytes.Buffer{})
+	from := func(addr string) *http.Request {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = addr
+		return r
+	}
+	for i := range 40 {
+		wait, ok := s.WrongToken(from(fmt.Sprintf("[2001:db8::%x]:1", i+1)))
+		if ok != (i < 20) || !ok && wait <= 0 {
+			t.Fatalf("wrong token %d: %v, wait %s", i+1, ok, wait)
+		}
+	}
+	if _, ok := s.WrongToken(from("[2001:db8:0:1::1]:1")); !ok {
+		t.Error("another network is held back")
+	}
+	for i := range 30_000 {
+		s.WrongToken(from(fmt.Sprintf("100.%d.%d.%d:1", 64+i/65536, i/256%256, i%256)))
+	}
+	if _, ok := s.WrongToken(from("192.0.2.1:1")); !ok {
+		t.Error("a new source is held back after very many others")
+	}
+}
+
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	s := server.NewSecret("monitor")
+	if !s.Is("monitor") || s.Is("Monitor") || s.Is("") || (server.Secret{}).Is("") || (server.Secret{}).Set() {
+		t.Error("secrets are told apart wrongly")
+	}
+	if text := fmt.Sprintf("%v %+v %s", s, s, s); strings.Contains(text, "monitor") {
+		t.Errorf("shown as %s", text)
+	}
+}
