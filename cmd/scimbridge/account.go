@@ -32,6 +32,11 @@ type accountVerb struct {
 	Export          exportVerb   `cmd:"" help:"Write people, groups and activity as JSON lines to standard output."`
 }
 
+// asAdministrator says, for the activity log, that whoever types a command is an administrator.
+func asAdministrator(ctx context.Context) context.Context {
+	return account.WithCaller(ctx, account.Caller{Kind: account.Administrator})
+}
+
 // where names the account.
 type where struct {
 	Data string `name:"data" env:"OP_DATA_DIR" placeholder:"DIR" help:"Folder with the account. Not set: the folder of dev."`
@@ -65,7 +70,6 @@ func administer(ctx context.Context, dir string, act func(accountapi.Administrat
 	if err != nil {
 		return err
 	}
-	ctx = account.WithCaller(ctx, account.Caller{Kind: account.Administrator})
 	return errors.Join(act(service), closeStore())
 }
 

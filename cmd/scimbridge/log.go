@@ -26,7 +26,7 @@ func (s *logSettings) logger(w io.Writer) *slog.Logger {
 	case s.JSONLogs:
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: jsonNames}))
 	case s.PrettyLogs:
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level}))
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }

@@ -30,7 +30,7 @@ func run(ctx context.Context, e environment) int {
 	if verb == nil { // help has been printed
 		return 0
 	}
-	if err := verb.Run(ctx, &e); err != nil {
+	if err := verb.Run(asAdministrator(ctx), &e); err != nil {
 		fmt.Fprintln(e.stderr, "scimbridge:", err)
 		return 1
 	}

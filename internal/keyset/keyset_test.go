@@ -277,7 +277,7 @@ func TestSecretsAreRedacted(t *testing.T) {
 	}
 	secret := tok.Reveal()[13:40]
 	for name, text := range map[string]string{
-		"log": log.String(), "JSON": string(asJSON), "%v": fmt.Sprint(tok, s, secrets), "%+v": fmt.Sprintf("%+v %+v %+v", tok, s, secrets), "%#v": fmt.Sprintf("%#v", tok), "%s": fmt.Sprintf("%s", tok),
+		"log": log.String(), "JSON": string(asJSON), "%v": fmt.Sprint(tok, s, secrets), "%+v": fmt.Sprintf("%+v %+v %+v", tok, s, secrets), "%#v": fmt.Sprintf("%#v", tok), "String": tok.String(),
 	} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%s tells the token: %s", name, text)
