@@ -212,6 +212,9 @@ type GroupChange struct {
 	Steps      []MemberStep
 	// Strict refuses with an *UnknownMembersError, changing nothing, where a step adds a user that is not there.
 	Strict bool
+	// Show asks for the members in the result where the group then has so many at most: they are read within the
+	// change, when everything about the group is at hand.
+	Show int
 }
 
 // MemberStep is one change of a group's members. Adding who is in and removing who is not changes nothing.
@@ -235,6 +238,8 @@ type GroupResult struct {
 	Group   Group
 	Unknown []string // ids that name no user and were skipped
 	Changed bool
+	Shown   bool     // Members is filled
+	Members []Member // that the integration may see; see GroupChange.Show
 }
 
 // Info describes an account to its bridge.

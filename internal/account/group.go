@@ -156,7 +156,11 @@ func (s *Service) ChangeGroup(ctx context.Context, id string, c GroupChange) (Gr
 			}
 		}
 		res.Group = shown(&row)
-		return nil
+		if res.Group.Members <= c.Show {
+			res.Shown = true
+			res.Members, err = tx.Members(row.Seq, "", c.Show+1, scope(row.Mode))
+		}
+		return err
 	})
 	return res, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/patch"
 	"github.com/scimbridge/scimbridge/scim/protocol"
+	"github.com/scimbridge/scimbridge/scim/schema"
 )
 
 const (
@@ -158,7 +159,7 @@ func (b *Bridge) changeGroup(ctx context.Context, id, ifMatch string, read bool,
 		if err != nil {
 			return protocol.Resource{}, groupError(id, err)
 		}
-		c.Strict = b.strict
+		c.Strict, c.Show = b.strict, quietMembers
 		if ifMatch != "" {
 			c.IfRevision = old.Revision
 		}
@@ -172,6 +173,9 @@ func (b *Bridge) changeGroup(ctx context.Context, id, ifMatch string, read bool,
 		b.skipped(ctx, &res)
 		if res.Group.Members > quietMembers && len(shape.Attributes) == 0 && len(shape.Excluded) == 0 {
 			return protocol.Resource{ID: id, Version: groupVersion(&res.Group), Location: shape.Base + "/Groups/" + id}, nil
+		}
+		if p := b.projection(b.groups, shape); res.Shown {
+			return b.renderGroup(&res.Group, res.Members, p.Wants("members"), shape.Base, p), nil
 		}
 		return b.groupResource(ctx, &res.Group, shape)
 	}
@@ -206,11 +210,15 @@ func (b *Bridge) groupResource(ctx context.Context, g *account.Group, shape prot
 	if err != nil {
 		return protocol.Resource{}, groupError(g.ID, err)
 	}
-	size := len(g.Profile) + 512 + len(members)*(len(shape.Base)+140)
+	return b.renderGroup(g, members, shown, shape.Base, p), nil
+}
+
+func (b *Bridge) renderGroup(g *account.Group, members []account.Member, shown bool, base string, p schema.Projection) protocol.Resource {
+	size := len(g.Profile) + 512 + len(members)*(len(base)+140)
 	return protocol.Resource{
-		ID: g.ID, Version: groupVersion(g), Location: shape.Base + "/Groups/" + g.ID,
-		Body: b.appendGroup(make([]byte, 0, size), g, members, shown, shape.Base, p),
-	}, nil
+		ID: g.ID, Version: groupVersion(g), Location: base + "/Groups/" + g.ID,
+		Body: b.appendGroup(make([]byte, 0, size), g, members, shown, base, p),
+	}
 }
 
 // shownMembers reads the members where the answer has them; excluding them saves the reading.

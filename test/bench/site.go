@@ -243,6 +243,10 @@ type operation struct {
 	bridge, floor func(s *site, i int) error
 }
 
+// removes tells whether the i-th change of a group removes somebody: as many people as there are clients are added
+// and then removed, so that the group keeps its size.
+func removes(i int) bool { return (i/clients)%2 == 1 }
+
 func get(s *site, url string) error { _, err := s.do("GET", url, ""); return err }
 
 func operations() []operation {
@@ -300,15 +304,18 @@ func operations() []operation {
 			fmt.Sprintf("one member of %d", size), target, size,
 			func(s *site, i int) error {
 				body := `{"Operations":[{"op":"Add","path":"members","value":[{"value":"%s"}]}]}`
-				if i%2 == 1 {
+				if removes(i) {
 					body = `{"Operations":[{"op":"Remove","path":"members[value eq \"%s\"]"}]}`
 				}
-				_, err := s.do("PATCH", s.scim+"/Groups/"+s.groups[size][0], fmt.Sprintf(body, s.ids[s.people-1-(i/2)%500]))
+				_, err := s.do("PATCH", s.scim+"/Groups/"+s.groups[size][0], fmt.Sprintf(body, s.ids[s.people-1-i%clients]))
 				return err
 			},
 			func(s *site, i int) error {
-				kind := [...]string{"add", "remove"}[i%2]
-				_, err := s.do("POST", s.floorURL+"/member/"+s.groups[size][1]+"/"+kind+"/"+s.floorIDs[s.people-1-(i/2)%500], "")
+				kind := "add"
+				if removes(i) {
+					kind = "remove"
+				}
+				_, err := s.do("POST", s.floorURL+"/member/"+s.groups[size][1]+"/"+kind+"/"+s.floorIDs[s.people-1-i%clients], "")
 				return err
 			},
 		})

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -24,6 +25,7 @@ func main() {
 }
 
 func run(path string) error {
+	debug.SetGCPercent(300) // as the bridge does
 	store, err := sqlite.Open(context.Background(), path)
 	if err != nil {
 		return err
@@ -75,7 +77,7 @@ func handler(a *account.Service) http.Handler {
 	mux.HandleFunc("GET /list/{offset}", func(w http.ResponseWriter, r *http.Request) {
 		offset, _ := strconv.Atoi(r.PathValue("offset"))
 		page, err := a.Users(r.Context(), account.Query{Offset: offset, Limit: 100, Groups: true})
-		var body []byte
+		body := make([]byte, 0, 100*len(profile))
 		for _, u := range page.Users {
 			body = append(body, u.Profile...)
 		}
@@ -110,7 +112,7 @@ func handler(a *account.Service) http.Handler {
 		if r.PathValue("kind") == "remove" {
 			kind = account.Remove
 		}
-		_, err := a.ChangeGroup(r.Context(), r.PathValue("group"), account.GroupChange{Steps: []account.MemberStep{{Kind: kind, Users: []string{r.PathValue("id")}}}})
+		_, err := a.ChangeGroup(r.Context(), r.PathValue("group"), account.GroupChange{Steps: []account.MemberStep{{Kind: kind, Users: []string{r.PathValue("id")}}}, Show: 1000})
 		answer(w, []byte("ok"), err)
 	})
 	return mux
