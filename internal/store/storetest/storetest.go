@@ -207,6 +207,20 @@ func users(t *testing.T, s account.Store) {
 		update(t, s, func(tx account.Tx) error { return tx.UpdateUser(&old, &next) })
 		same(t, name, read(), next)
 	}
+	address := user(t, "moved@example.com")
+	address.Addresses = []string{"old@example.org", "both@example.org"}
+	update(t, s, func(tx account.Tx) error { return tx.InsertUser(&address) })
+	moved := address
+	moved.Addresses = []string{"both@example.org", "new@example.org"}
+	update(t, s, func(tx account.Tx) error { return tx.UpdateUser(&address, &moved) })
+	view(t, s, func(tx account.Tx) error {
+		for value, want := range map[string]int{"old@example.org": 0, "both@example.org": 1, "NEW@example.org": 1} {
+			found, _, _, err := tx.Users(account.Query{Terms: []account.Term{{Field: account.ByEmail, Op: account.Eq, Value: value}}, Limit: 5}, account.VisibleOnly)
+			must(t, err)
+			same(t, "people with the address "+value, len(found), want)
+		}
+		return nil
+	})
 	view(t, s, func(tx account.Tx) error {
 		_, err := tx.UserByID("nobody")
 		wantError(t, err, account.ErrNotFound)
