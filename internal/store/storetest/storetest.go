@@ -191,7 +191,7 @@ func users(t *testing.T, s account.Store) {
 		"external id":   func(u *account.UserRow) { u.ExternalID = "" },
 		"profile":       func(u *account.UserRow) { u.Profile = []byte("{}") },
 		"no profile":    func(u *account.UserRow) { u.Profile = nil },
-		"large profile": func(u *account.UserRow) { u.Profile = make([]byte, 300_000) },
+		"large profile": func(u *account.UserRow) { u.Profile = make([]byte, 20_000) },
 		"state":         func(u *account.UserRow) { u.State = account.Accepted },
 		"managed":       func(u *account.UserRow) { u.Managed = !u.Managed },
 		"protection":    func(u *account.UserRow) { u.Protection = "" },
@@ -226,7 +226,7 @@ func users(t *testing.T, s account.Store) {
 		wantError(t, err, account.ErrNotFound)
 		_, err = tx.UserByName("nobody")
 		wantError(t, err, account.ErrNotFound)
-		_, err = tx.UserID(u.Seq + 1)
+		_, err = tx.UserID(u.Seq + 1<<40)
 		wantError(t, err, account.ErrNotFound)
 		return nil
 	})
