@@ -15,10 +15,11 @@ import (
 // The activity log is append-only and chained: entries are numbered without gaps, and each commit adds a link over
 // the entries that it carries,
 //
-//	hash = SHA-256(label ‖ hash of the link before ‖ first number ‖ the entries, each field with its length)
+//	hash = SHA-256(label ‖ hash of the link before ‖ how many entries ‖ each entry: number ‖ milliseconds ‖ its texts)
 //
-// so that nothing can be altered, removed or put in without every later hash being wrong. A log whose end has been
-// cut off is found by comparing with a backup or an export that has a later hash.
+// with numbers as 8 bytes, the highest first, and label, hash and texts each after its length. So nothing can be
+// altered, removed or put in without every later hash being wrong. A log whose end has been cut off is found by
+// comparing with a backup or an export that has a later hash.
 
 // Entry is one line of the activity log. It names people and groups by id.
 type Entry struct {

@@ -212,7 +212,7 @@ func (s *Service) enter(ctx context.Context, tx Tx, verb, object, id, detail str
 func (s *Service) update(ctx context.Context, verb, object, id string, change func(Tx) error) error {
 	err := s.store.Update(ctx, change)
 	reason := refusal(err)
-	if reason == "" || !s.refusals.Allow() {
+	if reason == "" || !s.refusals.AllowN(s.clock(), 1) {
 		return err
 	}
 	// The refusal stands, whether or not the caller still listens.

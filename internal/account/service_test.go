@@ -63,6 +63,15 @@ const ownerName = "owner@example.com"
 
 var founding = account.Founding{Name: "Example", Owner: "Olive Owner", UserName: ownerName}
 
+// found makes a new account in a store.
+func found(t testing.TB, store account.Store) *account.Service {
+	t.Helper()
+	s := account.New(account.Config{Store: store})
+	_, err := s.Found(t.Context(), founding)
+	must(t, err)
+	return s
+}
+
 func owner(t testing.TB, s *account.Service) account.User {
 	t.Helper()
 	u, err := s.Person(t.Context(), ownerName)

@@ -4,7 +4,8 @@
 // The grammar is the RFC's, with what clients send beyond it: operators and words in any case, bare words as
 // strings, a sub-attribute and a comparison after a value path (emails[type eq "work"].value eq "x"), not without
 // parentheses. An expression of a resource type's attributes is compiled once and then judges any number of
-// resources. An attribute that the type does not have has no value, so that nothing about it matches.
+// resources. No comparison with an attribute that the type does not have matches, ne and eq null included; not (…)
+// around one does match, since not is what turns its filter round (RFC 7644 §3.4.2.2).
 //
 // The package knows no HTTP and no store. Errors are *scim.Error with the place in the text.
 package filter
@@ -90,19 +91,24 @@ func (p AttrPath) String() string {
 	return s
 }
 
-func (e And) String() string { return join(e, " and ") }
-func (e Or) String() string  { return join(e, " or ") }
+const and, or = "and", "or"
+
+func (e And) String() string { return join(e, and) }
+func (e Or) String() string  { return join(e, or) }
 
 func join(list []Expr, word string) string {
 	parts := make([]string, len(list))
 	for i, x := range list {
 		parts[i] = x.String()
-		switch x.(type) {
-		case Or, And:
+		// "and" binds more tightly than "or", so that within "or" it needs no parentheses: the text is never
+		// nested more deeply than the one that was read.
+		_, isOr := x.(Or)
+		_, isAnd := x.(And)
+		if isOr || isAnd && word == and {
 			parts[i] = "(" + parts[i] + ")"
 		}
 	}
-	return strings.Join(parts, word)
+	return strings.Join(parts, " "+word+" ")
 }
 
 func (e Not) String() string { return "not (" + e.Filter.String() + ")" }

@@ -18,7 +18,7 @@ func TestParse(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"eq", `userName eq "a"`, `userName eq "a"`},
 		{"case of operators", `userName EQ "a" AND title PR`, `userName eq "a" and title pr`},
-		{"precedence", `a eq 1 or b eq 2 and c eq 3`, `a eq 1 or (b eq 2 and c eq 3)`},
+		{"precedence", `a eq 1 or (b eq 2 and c eq 3)`, `a eq 1 or b eq 2 and c eq 3`},
 		{"parentheses", `(a eq 1 or b eq 2) and c eq 3`, `(a eq 1 or b eq 2) and c eq 3`},
 		{"not", `not (a eq 1)`, `not (a eq 1)`},
 		{"not without parentheses", `not a eq 1 and b pr`, `not (a eq 1) and b pr`},

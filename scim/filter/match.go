@@ -143,17 +143,18 @@ func (c compiler) values(path AttrPath, sub string, op Op, literal any) (test, e
 		}
 		return never, nil
 	}
+	unsaid := never
+	if leaf.Type == schema.Boolean && strings.EqualFold(leaf.Name, "primary") {
+		// RFC 7643 §2.4: primary that is not said is false.
+		unsaid = func(o *scim.Object) bool { return anyMissing(o, t, c.element != nil) }
+	}
+	matchFalse := cmp(false)
+	match := func(o *scim.Object) bool { return anyValue(o, t, cmp) || matchFalse && unsaid(o) }
 	if op == Ne {
 		// A missing value is not equal to anything; of several one that differs suffices.
-		return func(o *scim.Object) bool { return !anyValue(o, t, present) || anyValue(o, t, cmp) }, nil
+		return func(o *scim.Object) bool { return match(o) || !anyValue(o, t, present) && !unsaid(o) }, nil
 	}
-	if leaf.Type == schema.Boolean {
-		// RFC 7643 §2.4: primary that is not said is false.
-		return func(o *scim.Object) bool {
-			return anyValue(o, t, cmp) || strings.EqualFold(leaf.Name, "primary") && anyMissing(o, t, c.element != nil) && cmp(false)
-		}, nil
-	}
-	return func(o *scim.Object) bool { return anyValue(o, t, cmp) }, nil
+	return match, nil
 }
 
 func orderable(t schema.Target, leaf *schema.Attribute, op Op) error {
@@ -319,18 +320,21 @@ func rational(v any) *big.Rat {
 	case string:
 		text = v
 	}
-	if text == "" || len(text) > maxDigits {
+	// Only what JSON writes: big.Rat reads 0x1F, 1_000, 1/3 and powers of two (1p9999999) as well.
+	if text == "" || len(text) > maxDigits || strings.ContainsFunc(text, notInNumber) {
 		return nil
 	}
 	if i := strings.IndexAny(text, "eE"); i >= 0 && len(strings.TrimLeft(text[i+1:], "+-0")) > 3 {
 		return nil // exponents of more than three digits
 	}
 	r, ok := new(big.Rat).SetString(text)
-	if !ok || strings.Contains(text, "/") {
+	if !ok {
 		return nil
 	}
 	return r
 }
+
+func notInNumber(r rune) bool { return !strings.ContainsRune("0123456789+-.eE", r) }
 
 func texts(a *schema.Attribute, op Op, literal any) func(any) bool {
 	fold := func(s string) string { return s }

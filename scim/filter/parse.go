@@ -108,11 +108,11 @@ func (p *parser) enter() error {
 }
 
 func (p *parser) or() (Expr, error) {
-	return p.list("or", p.and, func(l []Expr) Expr { return Or(l) })
+	return p.list(or, p.and, func(l []Expr) Expr { return Or(l) })
 }
 
 func (p *parser) and() (Expr, error) {
-	return p.list("and", p.unary, func(l []Expr) Expr { return And(l) })
+	return p.list(and, p.unary, func(l []Expr) Expr { return And(l) })
 }
 
 // list reads one or more operands joined by a word.
@@ -146,15 +146,7 @@ func (p *parser) unary() (Expr, error) {
 		p.space()
 		// An attribute may be called "not"; then an operator follows.
 		if !p.operatorFollows() {
-			if err := p.enter(); err != nil {
-				return nil, err
-			}
-			e, err := p.unary()
-			p.depth--
-			if err != nil {
-				return nil, err
-			}
-			return Not{e}, nil
+			return p.not()
 		}
 		p.pos = start
 	}
@@ -173,6 +165,22 @@ func (p *parser) unary() (Expr, error) {
 		return e, nil
 	}
 	return p.term()
+}
+
+// not reads what "not" stands before. A parenthesis counts itself as nesting, so that not (a) and not a, which are
+// printed alike, are as deep as each other.
+func (p *parser) not() (Expr, error) {
+	if p.pos == len(p.text) || p.text[p.pos] != '(' {
+		if err := p.enter(); err != nil {
+			return nil, err
+		}
+		defer func() { p.depth-- }()
+	}
+	e, err := p.unary()
+	if err != nil {
+		return nil, err
+	}
+	return Not{e}, nil
 }
 
 func (p *parser) operatorFollows() bool {
@@ -290,20 +298,26 @@ func splitPath(s string) (AttrPath, bool) {
 	}
 	name, sub, dotted := strings.Cut(rest, ".")
 	path.Name, path.Sub = name, sub
+	if path.URN != "" {
+		// The URN of an extension as a whole may end in its version, urn:…:2.0, and is cut up like an attribute.
+		return path, nameBytes(name) && (!dotted || nameBytes(sub))
+	}
 	return path, validName(name) && (!dotted || validName(sub))
 }
 
 // validName is RFC 7643 §2.1's ATTRNAME, and $ref.
 func validName(s string) bool {
-	if s == "" || !(letter(s[0]) || s[0] == '$') {
-		return false
-	}
+	return nameBytes(s) && (letter(s[0]) || s[0] == '$')
+}
+
+// nameBytes tells whether s is not empty and holds only what names are made of.
+func nameBytes(s string) bool {
 	for i := range len(s) {
 		if !nameByte(s[i]) {
 			return false
 		}
 	}
-	return true
+	return s != ""
 }
 
 func (p *parser) name() string {

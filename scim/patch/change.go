@@ -131,10 +131,17 @@ func (w *work) list(op *Operation, t schema.Target) error {
 		return nil
 	}
 	list := slices.Clone(old)
+	known := make(map[string][]any, len(list)) // by value: comparing each with each would take minutes for large groups
+	for _, e := range list {
+		value, _, _ := valueAndType(e)
+		known[value] = append(known[value], e)
+	}
 	for _, e := range now {
-		if i := slices.IndexFunc(list, func(x any) bool { return scim.Equal(x, e) }); i >= 0 {
+		value, _, _ := valueAndType(e)
+		if slices.ContainsFunc(known[value], func(x any) bool { return scim.Equal(x, e) }) {
 			continue
 		}
+		known[value] = append(known[value], e)
 		list = append(list, e)
 		if isPrimary(e) {
 			demote(list, len(list)-1)
@@ -221,7 +228,11 @@ func (w *work) filtered(op *Operation, t schema.Target) error {
 	}
 	var hits []int
 	for i, e := range old {
-		if o, ok := e.(*scim.Object); ok && m.Match(o) {
+		o, ok := e.(*scim.Object)
+		if !ok { // a plain value goes by the attribute's name
+			o = scim.NewObject(scim.Member{Name: t.Attr.Name, Value: e})
+		}
+		if m.Match(o) {
 			hits = append(hits, i)
 		}
 	}
@@ -245,31 +256,47 @@ func (w *work) filtered(op *Operation, t schema.Target) error {
 
 // wholeElements removes, replaces or fills up the elements selected.
 func (w *work) wholeElements(op *Operation, t schema.Target, list scim.Array, hits []int) error {
-	var now *scim.Object
+	var v any
 	if op.Op != Remove && op.Value != nil {
-		v, err := w.rt.CoerceElement(t, onlyElement(op.Value))
-		if err != nil {
+		var err error
+		if v, err = w.rt.CoerceElement(t, onlyElement(op.Value)); err != nil {
 			return err
 		}
-		now, _ = v.(*scim.Object)
 	}
-	if now == nil {
+	switch now := v.(type) {
+	case *scim.Object:
+		if err := w.fill(op, t, list, hits, now); err != nil {
+			return err
+		}
+	case nil:
 		if op.Op == Add {
 			return nil
 		}
 		for k, i := range hits {
 			list = slices.Delete(list, i-k, i-k+1)
 		}
-		w.putList(t, list)
-		return nil
+	default: // plain values
+		for _, i := range hits {
+			list[i] = now
+		}
+	}
+	w.putList(t, list)
+	return nil
+}
+
+// fill adds the sub-attributes of now to the elements selected, or puts now in their place with what the filter
+// says about them.
+func (w *work) fill(op *Operation, t schema.Target, list scim.Array, hits []int, now *scim.Object) error {
+	said, err := w.constraints(t, op.Path.Filter)
+	if err != nil {
+		return err
 	}
 	for _, i := range hits {
-		o := now
+		o := now.Clone()
 		if op.Op == Add {
-			o = merged(t.Attr, list[i], now, op.Value)
+			o = merged(t.Attr, list[i], now, onlyElement(op.Value))
 		} else {
-			o = o.Clone()
-			for name, value := range constraints(t.Attr, op.Path.Filter).All() {
+			for name, value := range said.All() {
 				if !o.Has(name) {
 					o.Set(name, value)
 				}
@@ -280,6 +307,5 @@ func (w *work) wholeElements(op *Operation, t schema.Target, list scim.Array, hi
 			demote(list, i)
 		}
 	}
-	w.putList(t, list)
 	return nil
 }

@@ -9,31 +9,41 @@ import (
 	"github.com/scimbridge/scimbridge/scim/schema"
 )
 
-// The dialects. Each client's recorded conversation in test/idp shows what it sends.
+// The dialects: what it is called, what is sent, the recorded conversation in test/idp that shows it (client/step), and
+// what understands it.
 //
-//	capital operations      Add, Replace, Remove                   Entra (entra: patch-capital-ops)      opName
-//	any case of names       operations, Path, VALUE                Microsoft's Postman set               scim.Object finds names so
-//	missing schemas         no PatchOp URN                         scimgateway, idp-scim-sync            checkSchemas
-//	dotted keys             {"name.givenName": …} without path     Entra flag aadOptscim062020           pathless
-//	URN keys                {"urn:…:User:department": …}           Entra flag aadOptscim062020           pathless
-//	URN objects             {"urn:…:User": {"department": …}}      Okta, SailPoint                       pathless
-//	bracket keys            {"emails[type eq \"work\"].value": …}  Entra flag aadOptscim062020           pathless
-//	echoed id and meta      {"id": …, "displayName": …}            Okta OIN (okta-oin: group-rename)     pathless
-//	rename keeps members    value object without members           Okta OIN                              pathless
-//	unknown attributes      dropped without a path                 Microsoft's Postman set               pathless
-//	string booleans         "True", "False", "true"                Entra, Keycloak                       schema.Coerce
-//	one element in a list   manager: [{"value": …}]                Entra (entra: patch-manager-array)    onlyElement
-//	manager as a string     manager: "id"                          Entra (entra: patch-manager-urn)      schema.Coerce
-//	unqualified extension   path manager, department               Entra                                 schema.Resolve
-//	empty clears            {"value": ""}, "", null, []            Entra, Okta, probo                    schema.Coerce
-//	element not there yet   emails[type eq "work"].value           Entra, Microsoft's validator          noElement
-//	roles[primary eq "True"] a boolean as a string in a filter      Entra (entra: patch-roles-single)     filter
-//	JSON in a string        roles [{"value": "{\"id\":…}"}]        Entra (entra: patch-roles-complex)    kept as text
-//	removal by value        remove members, value [{"value": …}]   Entra, JumpCloud, ssosync, authentik  removeFromList
-//	removal of all          remove members, value null or absent   Keycloak                              removeFromList
-//	bare element            add members, value {"value": …}        Google, OneLogin                      schema.Coerce
-//	bare member ids         members ["id", …]                      Microsoft's Postman set               schema.Coerce
-//	extra member keys       {"$ref": null, "display": …}           Entra, Okta, Keycloak                 schema.Coerce
+//	capital operations           Add, Replace, Remove                   entra/12-patch-capital-ops                            opName
+//	any case of names            operations, Path, VALUE                ms-postman/12-all-caps                                scim.Object finds names so
+//	stray names                  an operation with a name               ms-postman/11-stray-name-in-op                        operation
+//	missing schemas              no PatchOp URN                         scimgateway/03-patch                                  checkSchemas
+//	dotted keys                  {"name.givenName": …} without path     entra-aadOptscim062020/04-patch-pathless-dotted-keys  key
+//	URN keys                     {"urn:…:User:department": …}           entra-aadOptscim062020/05-patch-pathless-urn-keys     key
+//	bracket keys                 {"emails[type eq \"work\"].value": …}  none; as the dotted keys                              key
+//	URN objects                  {"urn:…:User": {"department": …}}      none; as Okta sends it in PUT                         extension
+//	extension as the path        path urn:…:User                        sailpoint/10-extension-object                         extension
+//	echoed id and meta           {"id": …, "displayName": …}            okta-oin/11-group-rename-pathless                     member
+//	rename keeps members         value object without members           okta-oin/15-group-rename-again-keeps-members          pathless
+//	unknown attributes           dropped without a path                 ms-postman/14-unknown-in-value                        pathless
+//	string booleans              "True", "False", "true"                entra/26-patch-disable-string-false                   schema.Coerce
+//	one element in a list        manager: [{"value": …}]                entra/18-patch-manager-unqualified-array              onlyElement
+//	manager as a string          manager: "id"                          entra/20-patch-manager-urn-string                     schema.Coerce
+//	unqualified extension        path manager, department               entra/18-patch-manager-unqualified-array              schema.Resolve
+//	empty clears                 {"value": ""}, "", null, []            entra/21-patch-manager-clear-empty-value              schema.Coerce
+//	element not there yet        add emails[type eq "work"].value       entra/13-patch-add-phone-absent-element               noElement
+//	replace what is absent       replace phoneNumbers[type eq "work"]   entra/14-patch-replace-phone-absent-element           noElement
+//	boolean as text in a filter  roles[primary eq "True"]               entra/24-patch-roles-single                           constraints, filter
+//	JSON in a string             roles [{"value": "{\"id\":…}"}]        entra/25-patch-roles-complex                          kept as text
+//	removal by value             remove members [{"value": …}]          entra/35-patch-group-remove-member-by-value-array     removeFromList
+//	removal of all               remove members, value null or absent   keycloak/06-patch-group-empty                         removals
+//	empty list of members        replace members []                     okta-oin/16-group-push-empty-list                     list
+//	members without a path       {"members": [], "id": …}               okta-oin/17-group-push-pathless-empty                 pathless
+//	remove and add at once       two operations on members              okta-oin/13-group-remove-and-add                      SplitMembers
+//	one operation for each       20,000 of one member each              authentik/07-group-add                                run, SplitMembers
+//	wrapped list                 remove members {"members": […]}        none; Salesforce                                      removals
+//	bare member ids              members ["id", …]                      ms-postman/10-bare-member                             schema.Coerce
+//	bare element                 members {"value": …}                   none; a list of one without brackets                  schema.Coerce
+//	extra member keys            {"$ref": null, "display": …}           entra/33-patch-group-add-members                      schema.Coerce
+//	relative $ref                {"$ref": "Users/id"}                   keycloak/05-patch-group-replace                       schema.Coerce
 
 // opName reads an operation's name in any case.
 func opName(name string) (Op, bool) {
@@ -115,7 +125,11 @@ func (w *work) noElement(op *Operation, t schema.Target, old scim.Array) error {
 		return scim.BadRequest(scim.NoTarget, "path %s selects nothing", quote(op.Path.String()))
 	}
 	whole := schema.Target{Extension: t.Extension, Attr: t.Attr}
-	o := constraints(t.Attr, op.Path.Filter)
+	o, err := w.constraints(whole, op.Path.Filter)
+	if err != nil {
+		return err
+	}
+	var element any = o
 	if t.Sub != nil {
 		v, err := w.coerce(op, t)
 		if err != nil || v == nil {
@@ -124,16 +138,19 @@ func (w *work) noElement(op *Operation, t schema.Target, old scim.Array) error {
 		o.Set(t.Sub.Name, v)
 	} else {
 		v, err := w.rt.CoerceElement(whole, onlyElement(op.Value))
-		given, ok := v.(*scim.Object)
-		if err != nil || !ok {
+		if err != nil || v == nil {
 			return err
 		}
-		for name, value := range given.All() {
-			o.Set(name, value)
+		if given, ok := v.(*scim.Object); ok {
+			for name, value := range given.All() {
+				o.Set(name, value)
+			}
+		} else {
+			element = v
 		}
 	}
-	list := append(slices.Clone(old), o)
-	if isPrimary(o) {
+	list := append(slices.Clone(old), element)
+	if isPrimary(element) {
 		demote(list, len(list)-1)
 	}
 	w.putList(whole, list)
@@ -161,57 +178,85 @@ func createable(attr *schema.Attribute, e filter.Expr) bool {
 	return false
 }
 
-// constraints is the element that a filter describes: what its equations say.
-func constraints(attr *schema.Attribute, e filter.Expr) *scim.Object {
+// constraints is the element that a filter describes: what its equations say, in canonical form (type eq "WORK" is
+// work, primary eq "True" is true). What is readOnly is the server's to say.
+func (w *work) constraints(t schema.Target, e filter.Expr) (*scim.Object, error) {
 	o := scim.NewObject()
 	for _, c := range filter.Conjuncts(e) {
 		cmp, ok := c.(filter.Compare)
 		if !ok || cmp.Op != filter.Eq || cmp.Path.Sub != "" {
 			continue
 		}
-		sub := attr.SubAttribute(cmp.Path.Name)
-		if sub == nil || cmp.Value == nil {
+		sub := t.Attr.SubAttribute(cmp.Path.Name)
+		if sub == nil || sub.Mutability == schema.ReadOnly {
 			continue
 		}
-		value := cmp.Value
-		if s, ok := value.(string); ok && sub.Type == schema.Boolean {
-			value = strings.EqualFold(s, "true")
+		value, err := w.rt.Coerce(schema.Target{Extension: t.Extension, Attr: t.Attr, Sub: sub}, cmp.Value)
+		if err != nil {
+			return nil, err
 		}
-		o.Set(sub.Name, value)
+		if value != nil {
+			o.Set(sub.Name, value)
+		}
 	}
-	return o
+	return o, nil
 }
 
-// removeFromList removes a multi-valued attribute, or, where the operation has a value, the elements that it names.
+// removeFromList removes a multi-valued attribute, or, where the operation has a value, the elements that it names:
+// by value, and by type where it gives one too, since the two together say which element is meant (RFC 7643 §2.4).
+// A member's id says it alone, and clients call its type what they like.
 func (w *work) removeFromList(op *Operation, t schema.Target, old scim.Array) error {
 	named := removals(op.Value)
 	if named == nil {
 		w.put(t, nil)
 		return nil
 	}
-	values := map[string]bool{}
+	fold, typed := foldOf(t.Attr), t.Attr.Name != "members"
+	values := map[[2]string]bool{}
 	var whole []any
 	for _, v := range named {
-		switch v := v.(type) {
-		case string:
-			values[v] = true
-		case *scim.Object:
-			if s, ok := v.Get("value").(string); ok {
-				values[s] = true
-				continue
+		if value, typ, ok := valueAndType(v); ok {
+			if !typed {
+				typ = ""
 			}
-			whole = append(whole, v)
-		default:
-			whole = append(whole, v)
+			values[[2]string{fold(value), scim.Fold(typ)}] = true
+			continue
 		}
+		whole = append(whole, v)
 	}
 	w.putList(t, slices.DeleteFunc(slices.Clone(old), func(e any) bool {
-		o, isObject := e.(*scim.Object)
-		s, isText := e.(string)
-		return isObject && values[o.String("value")] && o.Has("value") || isText && values[s] ||
-			slices.ContainsFunc(whole, func(v any) bool { return scim.Equal(v, e) })
+		if value, typ, ok := valueAndType(e); ok {
+			value = fold(value)
+			if values[[2]string{value}] || values[[2]string{value, scim.Fold(typ)}] {
+				return true
+			}
+		}
+		return slices.ContainsFunc(whole, func(v any) bool { return scim.Equal(v, e) })
 	}))
 	return nil
+}
+
+// valueAndType reads an element, or a plain value.
+func valueAndType(v any) (value, typ string, ok bool) {
+	switch v := v.(type) {
+	case string:
+		return v, "", true
+	case *scim.Object:
+		value, ok = v.Get("value").(string)
+		return value, v.String("type"), ok
+	}
+	return "", "", false
+}
+
+// foldOf makes values comparable as the attribute's schema asks.
+func foldOf(attr *schema.Attribute) func(string) string {
+	if sub := attr.SubAttribute("value"); sub != nil {
+		attr = sub
+	}
+	if attr.CaseExact {
+		return func(s string) string { return s }
+	}
+	return scim.Fold
 }
 
 // removals is what the value of a remove names; nil: it names nothing, so that all goes.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/filter"
+	"github.com/scimbridge/scimbridge/scim/schema"
 )
 
 // StepKind says what a MemberStep does.
@@ -56,6 +57,45 @@ func SplitMembers(ops []Operation) (rest []Operation, steps []MemberStep, simple
 		steps = appendStep(steps, kind, ids)
 	}
 	return rest, steps, true
+}
+
+// run makes one operation of the n first ones where all of them add members, or all remove them, by nothing but their
+// ids. authentik sends one operation for each member, and applied one by one to a large group they would cost the
+// product of both.
+func run(rt *schema.ResourceType, ops []Operation) (op Operation, n int) {
+	op = ops[0]
+	if rt.Schema.ID != scim.GroupSchema {
+		return op, 1
+	}
+	kind := StepReplace
+	all := scim.Array{}
+	for ; n < len(ops) && ops[n].HasPath && isMembers(ops[n].Path.Attr); n++ {
+		k, ids, ok := memberStep(ops[n])
+		if !ok || k == StepReplace || n > 0 && k != kind {
+			break
+		}
+		kind = k
+		for _, id := range ids {
+			all = append(all, id)
+		}
+	}
+	if n < 2 {
+		return op, 1
+	}
+	op.Path.Filter, op.Value = nil, all
+	return op, n
+}
+
+// culprit is the number of the operation that failed: of several that were made one, the first that fails alone.
+func (w *work) culprit(ops []Operation, joined Operation) int {
+	if t, err := w.target(joined.Path); err == nil && len(ops) > 1 {
+		for i := range ops {
+			if _, err := w.coerce(&ops[i], t); err != nil {
+				return ops[i].Index
+			}
+		}
+	}
+	return joined.Index
 }
 
 func isMembers(p filter.AttrPath) bool {
@@ -142,6 +182,8 @@ func memberIDs(v any) ([]string, bool) {
 			if typ := e.Get("type"); typ != nil && typ != "" {
 				s, isText := typ.(string)
 				ok = ok && isText && strings.EqualFold(s, "User")
+			} else if strings.Contains(e.String("$ref"), "Groups/") {
+				ok = false
 			}
 			if !ok || id == "" {
 				return nil, false

@@ -11,6 +11,7 @@ package patch
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/scimbridge/scimbridge/scim"
 	"github.com/scimbridge/scimbridge/scim/filter"
@@ -132,7 +133,7 @@ const quoted = 60
 
 func quote(s string) string {
 	if len(s) > quoted {
-		return s[:quoted] + "…"
+		return strings.ToValidUTF8(s[:quoted], "") + "…"
 	}
 	return s
 }
@@ -141,10 +142,12 @@ func quote(s string) string {
 // document may hold id, meta and what else is readOnly; it stays.
 func Apply(rt *schema.ResourceType, doc *scim.Object, ops []Operation) (*scim.Object, bool, error) {
 	w := &work{rt: rt, doc: doc.Clone()}
-	for i := range ops {
-		if err := w.apply(&ops[i]); err != nil {
-			return nil, false, at(ops[i].Index, err)
+	for len(ops) > 0 {
+		op, n := run(rt, ops)
+		if err := w.apply(&op); err != nil {
+			return nil, false, at(w.culprit(ops[:n], op), err)
 		}
+		ops = ops[n:]
 	}
 	if err := rt.Tidy(w.doc); err != nil {
 		return nil, false, err
@@ -184,6 +187,9 @@ func (w *work) target(path filter.Path) (schema.Target, error) {
 	t, ok := w.rt.Resolve(path.Attr.URN, path.Attr.Name, sub)
 	if !ok {
 		return t, scim.BadRequest(scim.InvalidPath, "path %s names no attribute of a %s", quote(path.String()), w.rt.Name)
+	}
+	if path.Attr.Sub != "" && path.Sub != "" {
+		return t, scim.BadRequest(scim.InvalidPath, "path %s names two sub-attributes", quote(path.String()))
 	}
 	if path.Filter != nil && (t.Attr == nil || !t.Attr.MultiValued) {
 		return t, scim.BadRequest(scim.InvalidPath, "path %s has a filter, but the attribute has one value only", quote(path.String()))
@@ -228,7 +234,7 @@ func (w *work) extension(op *Operation, t schema.Target) error {
 		return scim.BadRequest(scim.InvalidValue, "%s must be an object, not %s", t, scim.Kind(op.Value))
 	}
 	for name, value := range o.All() {
-		if sub, ok := w.rt.Resolve(t.Extension.ID, name, ""); ok {
+		if sub, ok := w.rt.ResolveText(t.Extension.ID + ":" + name); ok && sub.Attr != nil {
 			if err := w.member(op, sub, filter.Path{Attr: filter.AttrPath{URN: t.Extension.ID, Name: name}}, value); err != nil {
 				return err
 			}
