@@ -156,7 +156,7 @@ func (s *Service) ChangeGroup(ctx context.Context, id string, c GroupChange) (Gr
 			}
 		}
 		res.Group = shown(&row)
-		if res.Group.Members <= c.Show {
+		if c.Show > 0 && res.Group.Members <= c.Show {
 			res.Shown = true
 			res.Members, err = tx.Members(row.Seq, "", c.Show+1, scope(row.Mode))
 		}
