@@ -16,6 +16,7 @@ import (
 	"html/template"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -203,13 +204,13 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 		h.form(w, r, http.StatusBadRequest, "The form did not arrive whole. Enter the token again.")
 		return
 	}
-	token := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(r.PostForm.Get("token")), "Bearer "))
+	token := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(r.PostForm.Get("token")), "Bearer")) // as pasted from a header
 	switch {
 	case token == "":
 		h.form(w, r, http.StatusBadRequest, "Enter the bearer token.")
 	case h.Lock.Present(token) != nil:
 		if wait, ok := h.Limit(r); !ok {
-			seconds := strconv.Itoa(int(wait.Seconds()))
+			seconds := strconv.Itoa(int(math.Ceil(wait.Seconds()))) // rounded down it would be too early again
 			w.Header().Set("Retry-After", seconds)
 			h.form(w, r, http.StatusTooManyRequests, "Too many wrong tokens came from your address. Wait "+seconds+" seconds.")
 			return
