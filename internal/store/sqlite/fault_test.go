@@ -215,7 +215,7 @@ func TestPlans(t *testing.T) {
 			}
 		}
 		_, err := tx.Members(1, "", 10, "")
-		_, _, addErr := tx.AddMembers(1, nil, account.SCIM)
+		_, _, addErr := tx.AddMembers(1, nil, account.SCIM, nil)
 		plans, planErr := sqlite.Plans(tx)
 		for text, steps := range plans {
 			for _, step := range steps {
