@@ -56,6 +56,11 @@ func (w *where) with(ctx context.Context, act func(accountapi.Administrator) err
 }
 
 func administer(ctx context.Context, dir string, act func(accountapi.Administrator) error) error {
+	if exists(socketPath(dir)) {
+		if err := socketFolder(dir); err != nil {
+			return err
+		}
+	}
 	client, err := accountapi.Dial(ctx, socketPath(dir))
 	if err == nil {
 		defer client.Close()

@@ -42,6 +42,29 @@ func socketPath(dir string) string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("scimbridge-%d", os.Getuid()), hex.EncodeToString(sum[:8])+".sock")
 }
 
+// socketFolder makes the folder of the administrator's socket. Where that is not the data folder itself, it lies among
+// everybody's temporary files: somebody else may have made it first, to answer in our place.
+func socketFolder(dir string) error {
+	folder := filepath.Dir(socketPath(dir))
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil || folder == abs {
+		return err
+	}
+	info, err := os.Lstat(folder)
+	if err != nil {
+		return err
+	}
+	const others = 0o077
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || info.Mode().Perm()&others != 0 || !ok || int(owner.Uid) != os.Getuid() {
+		return fmt.Errorf("%s, the folder of the administrator's socket, can be used by others. Remove it, or name a data folder with a shorter path", folder)
+	}
+	return nil
+}
+
 // errNoAccount means that a folder holds no account.
 var errNoAccount = errors.New("there is no account in the data folder")
 
@@ -65,7 +88,7 @@ func (e *noAccountError) Unwrap() error { return errNoAccount }
 
 // openAccount opens the account in a folder.
 func openAccount(ctx context.Context, dir string, log *slog.Logger) (*account.Service, func() error, error) {
-	if err := os.MkdirAll(filepath.Dir(socketPath(dir)), 0o700); err != nil {
+	if err := socketFolder(dir); err != nil {
 		return nil, nil, err
 	}
 	store, err := sqlite.Open(ctx, databasePath(dir))
