@@ -158,7 +158,7 @@ func ParseSession(raw []byte) (*Session, error) {
 		return nil, fmt.Errorf("%w: version %d, suite %.40q", ErrVersion, f.Version, f.Suite)
 	}
 	if again, err := json.Marshal(f); err != nil || !bytes.Equal(again, raw) {
-		return nil, fmt.Errorf("%w: it is not spelled as it was written", ErrAltered)
+		return nil, fmt.Errorf("%w: it is not spelled as it was written; formatting it anew is enough for that", ErrAltered)
 	}
 	created, err := time.Parse(time.RFC3339, f.Created)
 	if err != nil || created.UTC().Format(time.RFC3339) != f.Created || f.Generation < 1 || len(f.Token) != keyIDSize {
@@ -186,6 +186,9 @@ func ParseSession(raw []byte) (*Session, error) {
 
 // jsonReason leaves out of an error what might be a secret.
 func jsonReason(err error) string {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "its end is missing"
+	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return "it is not JSON from byte " + strconv.FormatInt(syntax.Offset, 10) + " on"

@@ -59,6 +59,9 @@ func (s *Server) guard(r *http.Request, public bool) error {
 	if s.Lock.Present(token) == nil {
 		return nil
 	}
+	if token == "" {
+		return unauthorized("The Authorization header is not of the form \"Bearer scb_…\". Set the identity provider to send the bearer token so.")
+	}
 	if s.Monitoring.Is(token) {
 		return scim.Errorf(403, "", "This token is the monitoring token; it opens /monitoring, /health and /metrics only.")
 	}
@@ -68,8 +71,8 @@ func (s *Server) guard(r *http.Request, public bool) error {
 // refuse answers a wrong token, sparingly for a source that keeps sending them.
 func (s *Server) refuse(r *http.Request) *scim.Error {
 	s.Metrics.wrongTokens.Inc()
-	if wait, ok := s.limits.allow(s.Source(r)); !ok {
-		return scim.Errorf(429, "", "Too many wrong tokens came from this address. Wait %d seconds, and check which token the identity provider has.", wait)
+	if _, ok := s.limits.allow(s.Source(r)); !ok {
+		return scim.Errorf(429, "", "Too many wrong tokens came from this address. Wait as long as Retry-After says, and check which token the identity provider has.")
 	}
 	return unauthorized("The token is not the bearer token of this bridge. If the credentials were made anew, give the identity provider the new token.")
 }
