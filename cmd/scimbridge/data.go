@@ -207,9 +207,17 @@ func makeCredentials(ctx context.Context, a accountapi.Administrator) ([]byte, k
 	if err != nil {
 		return nil, token, err
 	}
+	seed, err := keyset.NewSeed(rand.Reader)
+	if err != nil {
+		return nil, token, err
+	}
+	invitation, err := seed.InvitationKey(info.ID, id, generation)
+	if err != nil {
+		return nil, token, err
+	}
 	raw, err := keyset.Seal(keyset.Header{
 		Account: info.ID, Integration: id, Generation: generation, Created: time.Now(),
-	}, token, rand.Reader)
+	}, token, keyset.Material{Seed: seed, Invitation: invitation}, nil, time.Time{}, rand.Reader)
 	return raw, token, err
 }
 

@@ -39,7 +39,15 @@ func open(tb testing.TB) (*bridge.Bridge, http.Handler) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	raw, err := keyset.Seal(keyset.Header{Generation: 1, Created: time.Now()}, token, rand.Reader)
+	seed, err := keyset.NewSeed(rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	invitation, err := seed.InvitationKey("account", "integration", 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	raw, err := keyset.Seal(keyset.Header{Generation: 1, Created: time.Now()}, token, keyset.Material{Seed: seed, Invitation: invitation}, nil, time.Time{}, rand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -39,18 +39,7 @@
 // Parsing is strict: a file or token that is not byte by byte what this package would write is refused.
 package keyset
 
-import (
-	"crypto/hkdf"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base32"
-	"encoding/base64"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"strings"
-)
+import "errors"
 
 // Sentinels.
 var (
@@ -61,99 +50,27 @@ var (
 	ErrFormat        = errors.New("this is no scimsession")
 	ErrVersion       = errors.New("the scimsession is of a version that this program does not know")
 	ErrNoSession     = errors.New("no scimsession")
+	ErrSeed          = errors.New("the seed is empty")
+	ErrPublic        = errors.New("this is no public key")
+	ErrSealed        = errors.New("the message was not sealed to these keys for this purpose, or it is damaged")
+	ErrSignature     = errors.New("the signature is wrong")
+	ErrSigner        = errors.New("whoever signed this may not")
+	ErrAttestation   = errors.New("this is no attestation")
+	ErrDisputed      = errors.New("two different keys are attested")
+	ErrGrant         = errors.New("this is not the grant that was asked for")
+	ErrInvitation    = errors.New("no invitation can be made")
+	ErrKeyGone       = errors.New("the invitation is of a generation whose key is gone: send it again")
+	ErrLink          = errors.New("this is no link of an invitation")
+	ErrProof         = errors.New("the proof is wrong: whoever proposed these keys does not hold the invitation")
+	ErrSecretKey     = errors.New("this is no Secret Key: it begins with S1- and has 34 letters and digits, none of them 0, O, 1, I or L after the first two")
+	ErrPasswordEmpty = errors.New("the password is empty")
+	ErrUnlock        = errors.New("the password or the Secret Key is wrong")
+	ErrKit           = errors.New("this is no complete emergency kit")
+	ErrExpiredToken  = errors.New("the bearer token was replaced, and the time in which both worked is over")
+	ErrOverlap       = errors.New("two bearer tokens may work at once for at most 24 hours")
+	ErrPrevious      = errors.New("the former scimsession is not one of an earlier generation of this integration")
 	// ErrForeignSession tells what to do with a scimsession of the original.
 	ErrForeignSession = errors.New("this is a scimsession of 1Password's, which only 1Password's bridge can use. Make one with \"scimbridge credentials new\", put it in the place of this one, and give the identity provider the new bearer token")
 	// ErrTokenInstead means that the token stands where the file belongs.
 	ErrTokenInstead = errors.New("this is a bearer token, and the scimsession belongs here, the file that \"scimbridge credentials new\" wrote. The token goes to the identity provider")
 )
-
-const (
-	secretSize   = 32 // bytes of tokens, keys and seeds
-	tokenPrefix  = "scb_"
-	keyIDSize    = 8 // characters
-	secretText   = 43
-	checksumSize = 6
-	tokenSize    = len(tokenPrefix) + keyIDSize + 1 + secretText + checksumSize
-)
-
-var (
-	lower32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-	url64   = base64.RawURLEncoding.Strict()
-)
-
-// Token is a bearer token. Its text is shown by Reveal only.
-type Token struct {
-	keyID  string
-	secret [secretSize]byte
-}
-
-// NewToken makes a token.
-func NewToken(rand io.Reader) (Token, error) {
-	var t Token
-	var id [5]byte
-	if _, err := io.ReadFull(rand, id[:]); err != nil {
-		return t, fmt.Errorf("random token: %w", err)
-	}
-	if _, err := io.ReadFull(rand, t.secret[:]); err != nil {
-		return t, fmt.Errorf("random token: %w", err)
-	}
-	t.keyID = lower32.EncodeToString(id[:])
-	return t, nil
-}
-
-// ParseToken reads a token. ErrTokenFormat, ErrTokenChecksum.
-func ParseToken(text string) (Token, error) {
-	var t Token
-	if !strings.HasPrefix(text, tokenPrefix) || len(text) != tokenSize {
-		return t, ErrTokenFormat
-	}
-	body, sum := text[:tokenSize-checksumSize], text[tokenSize-checksumSize:]
-	id, secret := body[len(tokenPrefix):len(tokenPrefix)+keyIDSize], body[len(body)-secretText:]
-	if _, err := lower32.DecodeString(id); err != nil || body[len(tokenPrefix)+keyIDSize] != '_' {
-		return t, ErrTokenFormat
-	}
-	if subtle.ConstantTimeCompare([]byte(sum), []byte(checksum(body))) != 1 {
-		return t, ErrTokenChecksum
-	}
-	raw, err := url64.DecodeString(secret)
-	if err != nil || len(raw) != secretSize {
-		return t, ErrTokenFormat
-	}
-	t.keyID = id
-	copy(t.secret[:], raw)
-	return t, nil
-}
-
-func checksum(body string) string {
-	sum := sha256.Sum256([]byte("scimbridge bearer token 1" + body))
-	return lower32.EncodeToString(sum[:])[:checksumSize]
-}
-
-// KeyID names the token without telling it.
-func (t Token) KeyID() string { return t.keyID }
-
-// Reveal returns the text, for the one moment in which it is handed over.
-func (t Token) Reveal() string {
-	body := tokenPrefix + t.keyID + "_" + url64.EncodeToString(t.secret[:])
-	return body + checksum(body)
-}
-
-// String redacts.
-func (t Token) String() string { return tokenPrefix + t.keyID + "_[secret]" }
-
-// GoString redacts.
-func (t Token) GoString() string { return t.String() }
-
-// LogValue redacts.
-func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
-
-// MarshalText redacts, in JSON too.
-func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
-
-// derive is HKDF-SHA256 to 32 bytes.
-func derive(secret, salt []byte, label string) ([secretSize]byte, error) {
-	var out [secretSize]byte
-	key, err := hkdf.Key(sha256.New, secret, salt, label, secretSize)
-	copy(out[:], key)
-	return out, err
-}

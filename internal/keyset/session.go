@@ -2,10 +2,8 @@ package keyset
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
+	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,126 +14,70 @@ import (
 )
 
 const (
-	sessionFormat  = "scimbridge scimsession"
-	sessionVersion = 1
-	sessionSuite   = "HKDF-SHA256/AES-256-GCM"
+	sessionFormat = "scimbridge scimsession"
+	deriveLabel   = "scimbridge derive 1 "
+	verifyLabel   = "scimbridge token verifier 1"
 
-	wrapLabel    = "scimbridge scimsession key 1"
-	payloadLabel = "scimbridge scimsession payload 1"
-	deriveLabel  = "scimbridge derive 1 "
-	verifyLabel  = "scimbridge token verifier 1"
-
-	// maxSession bounds the file in bytes; one has less than 1 KiB.
+	// maxSession bounds the file in bytes; one has less than 3 KiB.
 	maxSession = 64 << 10
 )
 
-// Header is what a scimsession says to everybody.
-type Header struct {
-	Account     string // id
-	Integration string // id
-	Generation  int
-	URL         string // of the account service; empty: in the bridge's own process
-	Created     time.Time
-	TokenKeyID  string
+// suites says, by version, how the file is sealed and, from version 2 on, what its seed makes.
+var suites = map[int]string{
+	1: "HKDF-SHA256/AES-256-GCM",
+	2: "MLKEM768X25519/HKDF-SHA256/AES-256-GCM/Ed25519",
 }
 
-// file is the file's JSON.
+var labels = map[int]struct{ wrap, payload string }{
+	1: {"scimbridge scimsession key 1", "scimbridge scimsession payload 1"},
+	2: {"scimbridge scimsession key 2", "scimbridge scimsession payload 2"},
+}
+
+// seeds is how many secrets of 32 bytes the payload holds, by version.
+var seeds = map[int]int{1: 2, 2: 3}
+
+// file is the file's JSON. Version 1 has none of the members that may be nil, version 2 has all.
 type file struct {
-	Format      string `json:"format"`
-	Version     int    `json:"version"`
-	Suite       string `json:"suite"`
-	Account     string `json:"account"`
-	Integration string `json:"integration"`
-	Generation  int    `json:"generation"`
-	URL         string `json:"url"`
-	Created     string `json:"created"`
-	Token       string `json:"token"`
-	Peer        string `json:"peer"`
-	Salt        string `json:"salt"`
-	Key         string `json:"key"`
-	Payload     string `json:"payload"`
+	Format      string  `json:"format"`
+	Version     int     `json:"version"`
+	Suite       string  `json:"suite"`
+	Account     string  `json:"account"`
+	Integration string  `json:"integration"`
+	Generation  int     `json:"generation"`
+	URL         string  `json:"url"`
+	Created     string  `json:"created"`
+	Token       string  `json:"token"`
+	Peer        string  `json:"peer"`
+	Root        *string `json:"root,omitempty"`
+	Former      *string `json:"former,omitempty"`
+	Until       *string `json:"until,omitempty"`
+	Salt        string  `json:"salt"`
+	Key         string  `json:"key"`
+	Payload     string  `json:"payload"`
+	Previous    *string `json:"previous,omitempty"`
 }
 
-// bound is the associated data: a label and every member before salt, each with its length.
+// bound is the associated data: a label and every member before salt.
 func (f *file) bound(label string) []byte {
-	var out []byte
-	for _, s := range []string{
-		label, f.Format, strconv.Itoa(f.Version), f.Suite, f.Account, f.Integration, strconv.Itoa(f.Generation),
-		f.URL, f.Created, f.Token, f.Peer,
-	} {
-		out = binary.BigEndian.AppendUint64(out, uint64(len(s)))
-		out = append(out, s...)
+	out := appendList(nil, label, f.Format, strconv.Itoa(f.Version), f.Suite, f.Account, f.Integration,
+		strconv.Itoa(f.Generation), f.URL, f.Created, f.Token, f.Peer)
+	if f.Version == 1 {
+		return out
 	}
-	return out
-}
-
-// Seal makes a scimsession that the token opens. Created is kept in whole seconds.
-func Seal(h Header, token Token, rand io.Reader) ([]byte, error) {
-	var peer, salt, key, seed, invitation [secretSize]byte
-	for _, b := range [][]byte{peer[:], salt[:], key[:], seed[:], invitation[:]} {
-		if _, err := io.ReadFull(rand, b); err != nil {
-			return nil, fmt.Errorf("random keys: %w", err)
-		}
-	}
-	f := file{
-		Format: sessionFormat, Version: sessionVersion, Suite: sessionSuite,
-		Account: h.Account, Integration: h.Integration, Generation: h.Generation, URL: h.URL,
-		Created: h.Created.UTC().Format(time.RFC3339), Token: token.keyID,
-		Peer: url64.EncodeToString(peer[:]), Salt: url64.EncodeToString(salt[:]),
-	}
-	wrap, err := derive(token.secret[:], salt[:], wrapLabel)
-	if err != nil {
-		return nil, err
-	}
-	sealedKey, err := seal(wrap[:], key[:], f.bound(wrapLabel), rand)
-	if err != nil {
-		return nil, err
-	}
-	payload, err := seal(key[:], append(seed[:], invitation[:]...), f.bound(payloadLabel), rand)
-	if err != nil {
-		return nil, err
-	}
-	f.Key, f.Payload = url64.EncodeToString(sealedKey), url64.EncodeToString(payload)
-	return json.Marshal(f)
-}
-
-func seal(key, text, bound []byte, rand io.Reader) ([]byte, error) {
-	gcm, err := aead(key)
-	if err != nil {
-		return nil, err
-	}
-	nonce := make([]byte, gcm.NonceSize())
-	if _, err := io.ReadFull(rand, nonce); err != nil {
-		return nil, fmt.Errorf("random nonce: %w", err)
-	}
-	return gcm.Seal(nonce, nonce, text, bound), nil
-}
-
-func open(key, sealed, bound []byte) ([]byte, bool) {
-	gcm, err := aead(key)
-	if err != nil || len(sealed) < gcm.NonceSize() {
-		return nil, false
-	}
-	text, err := gcm.Open(nil, sealed[:gcm.NonceSize()], sealed[gcm.NonceSize():], bound)
-	return text, err == nil
-}
-
-func aead(key []byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
+	return appendList(out, *f.Root, *f.Former, *f.Until)
 }
 
 // Session is a scimsession, still sealed.
 type Session struct {
 	file               file
 	header             Header
+	peer               [secretSize]byte
 	salt, key, payload []byte
+	previous           *Session // the embedded file
 }
 
-// ParseSession reads a scimsession. ErrFormat, ErrVersion, ErrForeignSession, ErrTokenInstead.
+// ParseSession reads a scimsession of any version. ErrFormat, ErrVersion, ErrAltered, ErrForeignSession,
+// ErrTokenInstead.
 func ParseSession(raw []byte) (*Session, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) > maxSession {
@@ -154,34 +96,93 @@ func ParseSession(raw []byte) (*Session, error) {
 	if f.Format != sessionFormat {
 		return nil, ErrFormat
 	}
-	if f.Version != sessionVersion || f.Suite != sessionSuite {
-		return nil, fmt.Errorf("%w: version %d, suite %.40q", ErrVersion, f.Version, f.Suite)
+	if suite, ok := suites[f.Version]; !ok || f.Suite != suite {
+		return nil, fmt.Errorf("%w: version %d, suite %.60q", ErrVersion, f.Version, f.Suite)
+	}
+	for _, member := range []*string{f.Root, f.Former, f.Until, f.Previous} {
+		if (member != nil) != (f.Version > 1) {
+			return nil, fmt.Errorf("%w: its members are not those of its version", ErrAltered)
+		}
 	}
 	if again, err := json.Marshal(f); err != nil || !bytes.Equal(again, raw) {
 		return nil, fmt.Errorf("%w: it is not spelled as it was written; formatting it anew is enough for that", ErrAltered)
 	}
-	created, err := time.Parse(time.RFC3339, f.Created)
-	if err != nil || created.UTC().Format(time.RFC3339) != f.Created || f.Generation < 1 || len(f.Token) != keyIDSize {
-		return nil, fmt.Errorf("%w: created, generation or token", ErrAltered)
+	if err := s.decode(); err != nil {
+		return nil, err
 	}
-	peer, err := url64.DecodeString(f.Peer)
-	if err != nil || len(peer) != secretSize {
-		return nil, fmt.Errorf("%w: peer", ErrAltered)
+	if f.Version > 1 {
+		return s, s.decode2()
 	}
-	const overhead = 12 + 16 // nonce and tag
+	return s, nil
+}
+
+// decode reads the members of version 1.
+func (s *Session) decode() error {
+	f := &s.file
+	created, ok := parseTime(f.Created)
+	if !ok || f.Generation < 1 || len(f.Token) != keyIDSize {
+		return fmt.Errorf("%w: created, generation or token", ErrAltered)
+	}
+	var peer []byte
 	for _, m := range []struct {
 		name, text string
 		size       int
 		into       *[]byte
 	}{
-		{"salt", f.Salt, secretSize, &s.salt}, {"key", f.Key, secretSize + overhead, &s.key}, {"payload", f.Payload, 2*secretSize + overhead, &s.payload},
+		{"peer", f.Peer, secretSize, &peer},
+		{"salt", f.Salt, secretSize, &s.salt},
+		{"key", f.Key, secretSize + overhead, &s.key},
+		{"payload", f.Payload, seeds[f.Version]*secretSize + overhead, &s.payload},
 	} {
+		var err error
 		if *m.into, err = url64.DecodeString(m.text); err != nil || len(*m.into) != m.size {
-			return nil, fmt.Errorf("%w: %s", ErrAltered, m.name)
+			return fmt.Errorf("%w: %s", ErrAltered, m.name)
 		}
 	}
-	s.header = Header{f.Account, f.Integration, f.Generation, f.URL, created, f.Token}
-	return s, nil
+	s.peer = [secretSize]byte(peer)
+	s.header = Header{
+		Account: f.Account, Integration: f.Integration, Generation: f.Generation, URL: f.URL,
+		Created: created, TokenKeyID: f.Token,
+	}
+	return nil
+}
+
+// decode2 reads the members that version 2 adds.
+func (s *Session) decode2() error {
+	f := &s.file
+	if *f.Root != "" {
+		var err error
+		if s.header.Root, err = ParseSigner(*f.Root); err != nil {
+			return fmt.Errorf("%w: root", ErrAltered)
+		}
+	}
+	if *f.Former == "" && *f.Until == "" && *f.Previous == "" {
+		return nil
+	}
+	until, ok := parseTime(*f.Until)
+	former, err := url64.DecodeString(*f.Former)
+	if !ok || err != nil || len(former) != sha256.Size || !overlaps(s.header.Created, until) {
+		return fmt.Errorf("%w: former or until", ErrAltered)
+	}
+	if *f.Previous == "" {
+		return nil // it has been embedded itself, and what it had embedded was left out
+	}
+	raw, err := url64.DecodeString(*f.Previous)
+	if sum := sha256.Sum256(raw); err != nil || subtle.ConstantTimeCompare(sum[:], former) != 1 {
+		return fmt.Errorf("%w: previous", ErrAltered)
+	}
+	p, err := ParseSession(raw)
+	if err != nil || p.previous != nil || len(bytes.TrimSpace(raw)) != len(raw) || !f.follows(&p.file) {
+		return fmt.Errorf("%w: previous", ErrAltered)
+	}
+	s.previous = p
+	s.header.PreviousKeyID, s.header.PreviousUntil = p.file.Token, until
+	return nil
+}
+
+func parseTime(text string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339, text)
+	return t, err == nil && t.UTC().Format(time.RFC3339) == text
 }
 
 // jsonReason leaves out of an error what might be a secret.
@@ -218,62 +219,16 @@ func recognise(raw []byte) error {
 // Header returns what the file says to everybody. It is authentic only once the file has been opened.
 func (s *Session) Header() Header { return s.header }
 
+// Peer returns what all who have the file share, locked or not. It is a secret, and another one in every file.
+func (s *Session) Peer() [32]byte { return s.peer }
+
 // String redacts.
 func (s *Session) String() string {
 	return fmt.Sprintf("scimsession of account %s, generation %d", s.header.Account, s.header.Generation)
 }
 
+// Format redacts whatever the verb is.
+func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
 // LogValue redacts.
 func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// Open unseals the file. ErrWrongToken, ErrAltered.
-func (s *Session) Open(t Token, _ time.Time) (*Secrets, error) {
-	if subtle.ConstantTimeCompare([]byte(t.keyID), []byte(s.file.Token)) != 1 {
-		return nil, ErrWrongToken
-	}
-	wrap, err := derive(t.secret[:], s.salt, wrapLabel)
-	if err != nil {
-		return nil, err
-	}
-	key, ok := open(wrap[:], s.key, s.file.bound(wrapLabel))
-	if !ok {
-		return nil, ErrWrongToken
-	}
-	payload, ok := open(key, s.payload, s.file.bound(payloadLabel))
-	if !ok {
-		return nil, ErrAltered
-	}
-	out := &Secrets{keyID: t.keyID}
-	copy(out.seed[:], payload[:secretSize])
-	if out.verifier, err = derive(t.secret[:], s.salt, verifyLabel); err != nil {
-		return nil, err
-	}
-	copy(out.salt[:], s.salt)
-	return out, nil
-}
-
-// Secrets is what an opened scimsession holds. The token is not among it.
-type Secrets struct {
-	keyID    string
-	seed     [secretSize]byte
-	salt     [secretSize]byte
-	verifier [secretSize]byte // what the right token derives; says nothing about it
-}
-
-// Verify tells, in constant time, whether the token is the one that opened the file.
-func (s *Secrets) Verify(t Token) bool {
-	got, err := derive(t.secret[:], s.salt[:], verifyLabel)
-	return err == nil && subtle.ConstantTimeCompare(got[:], s.verifier[:]) == 1 &&
-		subtle.ConstantTimeCompare([]byte(t.keyID), []byte(s.keyID)) == 1
-}
-
-// Derive returns the key for a purpose.
-func (s *Secrets) Derive(purpose string) ([32]byte, error) {
-	return derive(s.seed[:], nil, deriveLabel+purpose)
-}
-
-// String redacts.
-func (*Secrets) String() string { return "[secrets of a scimsession]" }
-
-// LogValue redacts.
-func (s *Secrets) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -1,0 +1,66 @@
+package keyset
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const joinPath = "/join/"
+
+// Link is what the person opens: ORIGIN/join/ACCOUNT.USER.NUMBER#SECRET, with the secret as 43 characters of
+// base64url. A browser sends nothing from # on to a server.
+func (i Invitation) Link(origin string) string {
+	return strings.TrimSuffix(origin, "/") + joinPath + i.Ref() + "#" + url64.EncodeToString(i.secret[:])
+}
+
+// ParseLink reads a link, whole and as Link wrote it. The origin is scheme, host and port: https, or http on this
+// machine. ErrLink, with the reason; never with the secret.
+func ParseLink(text string) (origin string, i Invitation, err error) {
+	rest, secret, found := strings.Cut(text, "#")
+	u, err := url.Parse(rest)
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil {
+		return "", i, fmt.Errorf("%w: it is no address of a web page", ErrLink)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return "", i, fmt.Errorf("%w: it does not begin with https://", ErrLink)
+	}
+	ref, ok := strings.CutPrefix(u.Path, joinPath)
+	if !ok || !i.parseRef(ref) {
+		return "", Invitation{}, fmt.Errorf("%w: its path is not that of an invitation", ErrLink)
+	}
+	raw, err := url64.DecodeString(secret)
+	switch {
+	case !found || secret == "":
+		return "", Invitation{}, fmt.Errorf("%w: the part after # is missing; mail programs cut it off now and then. Copy the whole link", ErrLink)
+	case len(secret) < secretText:
+		return "", Invitation{}, fmt.Errorf("%w: the part after # has %d of %d characters; mail programs cut links now and then. Copy the whole link", ErrLink, len(secret), secretText)
+	case err != nil || len(raw) != secretSize:
+		return "", Invitation{}, fmt.Errorf("%w: the part after # is not as it was sent. Copy the link again", ErrLink)
+	}
+	i.secret = [secretSize]byte(raw)
+	origin = u.Scheme + "://" + u.Host
+	if i.Link(origin) != text {
+		return "", Invitation{}, fmt.Errorf("%w: it is not as it was sent. Copy the link again", ErrLink)
+	}
+	return origin, i, nil
+}
+
+// parseRef reads what Ref writes.
+func (i *Invitation) parseRef(ref string) bool {
+	parts := strings.Split(ref, ".")
+	if len(parts) != 3 {
+		return false
+	}
+	n, err := strconv.ParseInt(parts[2], 10, 32)
+	i.account, i.user, i.number = parts[0], parts[1], int(n)
+	return err == nil && i.valid() && i.Ref() == ref
+}
+
+// loopback tells whether a host is this machine: nobody else reads what goes there without TLS.
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}

@@ -1,0 +1,112 @@
+package keyset
+
+import (
+	"crypto/subtle"
+	"time"
+)
+
+// Open unseals the file, or the one that it embeds if the token is that one's. ErrWrongToken, ErrAltered,
+// ErrExpiredToken: the token is the embedded file's, whose time is over.
+func (s *Session) Open(t Token, now time.Time) (*Secrets, error) {
+	if p := s.previous; p != nil && subtle.ConstantTimeCompare([]byte(t.keyID), []byte(p.file.Token)) == 1 {
+		out, err := p.open(t)
+		if err != nil {
+			return nil, err
+		}
+		if !now.Before(s.header.PreviousUntil) {
+			return nil, ErrExpiredToken
+		}
+		out.previous = true
+		return out, nil
+	}
+	return s.open(t)
+}
+
+func (s *Session) open(t Token) (*Secrets, error) {
+	if subtle.ConstantTimeCompare([]byte(t.keyID), []byte(s.file.Token)) != 1 {
+		return nil, ErrWrongToken
+	}
+	l := labels[s.file.Version]
+	wrap, err := derive(t.secret[:], s.salt, l.wrap)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := open(wrap[:], s.key, s.file.bound(l.wrap))
+	if !ok {
+		return nil, ErrWrongToken
+	}
+	payload, ok := open(key, s.payload, s.file.bound(l.payload))
+	if !ok {
+		return nil, ErrAltered
+	}
+	out := &Secrets{keyID: t.keyID, header: s.header}
+	for i, into := range []*[secretSize]byte{&out.seed.b, &out.invitation.b, &out.before.b}[:seeds[s.file.Version]] {
+		copy(into[:], payload[i*secretSize:])
+	}
+	if out.keyset, err = out.seed.Keyset(); err != nil {
+		return nil, err
+	}
+	if out.verifier, err = derive(t.secret[:], s.salt, verifyLabel); err != nil {
+		return nil, err
+	}
+	copy(out.salt[:], s.salt)
+	return out, nil
+}
+
+// Secrets is what an opened scimsession holds. The token is not among it.
+type Secrets struct {
+	redacted
+	keyID      string
+	header     Header
+	previous   bool
+	seed       Seed
+	keyset     *Keyset
+	invitation InvitationKey
+	before     InvitationKey // of the generation before; zero: none
+	salt       [secretSize]byte
+	verifier   [secretSize]byte // what the right token derives; says nothing about it
+}
+
+// Verify tells, in constant time, whether the token is the one that opened the file.
+func (s *Secrets) Verify(t Token) bool {
+	got, err := derive(t.secret[:], s.salt[:], verifyLabel)
+	return err == nil && equal(got, s.verifier) && subtle.ConstantTimeCompare([]byte(t.keyID), []byte(s.keyID)) == 1
+}
+
+// Derive returns the key for a purpose.
+func (s *Secrets) Derive(purpose string) ([32]byte, error) {
+	return derive(s.seed.b[:], nil, deriveLabel+purpose)
+}
+
+// Keyset returns the integration's keys.
+func (s *Secrets) Keyset() *Keyset { return s.keyset }
+
+// Generation is that of the file that was opened.
+func (s *Secrets) Generation() int { return s.header.Generation }
+
+// Root is the account's root of trust; the zero value in a file of version 1.
+func (s *Secrets) Root() Signer { return s.header.Root }
+
+// Account is the account's id.
+func (s *Secrets) Account() string { return s.header.Account }
+
+// Integration is the integration's id.
+func (s *Secrets) Integration() string { return s.header.Integration }
+
+// URL is that of the account service; empty: in the bridge's own process.
+func (s *Secrets) URL() string { return s.header.URL }
+
+// Previous tells whether the token was the former one, and has opened the embedded file.
+func (s *Secrets) Previous() bool { return s.previous }
+
+// Invitation makes the invitation that a generation has made or makes: this one or the one before it. ErrKeyGone for
+// others, ErrInvitation.
+func (s *Secrets) Invitation(generation int, who Invited) (Invitation, error) {
+	switch generation {
+	case s.header.Generation:
+		return s.invitation.Invitation(generation, who)
+	case s.header.Generation - 1:
+		return s.before.Invitation(generation, who)
+	}
+	return Invitation{}, ErrKeyGone
+}
