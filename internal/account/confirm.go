@@ -346,3 +346,18 @@ func (s *Service) GroupKeys(ctx context.Context, group string) ([][]byte, error)
 	})
 	return list, err
 }
+
+// GrantsOf lists the grants of one group, of every serial, to a holder, the newest last. ErrNotFound where there is no
+// such group.
+func (s *Service) GrantsOf(ctx context.Context, group string, to Holder) ([]Grant, error) {
+	var list []Grant
+	err := s.store.View(ctx, func(tx Tx) error {
+		row, err := tx.GroupByID(group)
+		if err != nil {
+			return err
+		}
+		list, err = tx.GrantsOf(row.Seq, to)
+		return err
+	})
+	return list, err
+}

@@ -144,6 +144,8 @@ type KeyTx interface {
 	// GrantsTo lists grants of groups, of every serial, to a holder, by sequence number of the group, strictly after one. It
 	// names the last of them.
 	GrantsTo(to Holder, after int64, limit int) (grants []Grant, last int64, err error)
+	// GrantsOf lists the grants of one group to a holder, by serial.
+	GrantsOf(group int64, to Holder) ([]Grant, error)
 	// DeleteGrantsTo removes all grants to a holder.
 	DeleteGrantsTo(to Holder) error
 

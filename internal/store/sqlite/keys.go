@@ -138,6 +138,16 @@ func (t *tx) GrantsTo(to account.Holder, after int64, n int) (list []account.Gra
 	return list, last, err
 }
 
+func (t *tx) GrantsOf(group int64, to account.Holder) (list []account.Grant, err error) {
+	err = t.rows(`SELECT g.id, r.serial, r.sealed FROM grants r JOIN groups g ON g.seq = r.group_seq
+		WHERE r.group_seq = ? AND r.holder = ? AND r.holder_kind = ? AND r.holder_serial = ? ORDER BY r.serial`,
+		[]any{group, to.ID, string(to.Kind), to.Serial}, func(s *stmt) error {
+			list = append(list, account.Grant{Group: s.text(0), Serial: int(s.int(1)), To: to, Sealed: s.blob(2)})
+			return nil
+		})
+	return list, err
+}
+
 func (t *tx) DeleteGrantsTo(to account.Holder) error {
 	_, err := t.exec("DELETE FROM grants WHERE holder = ? AND holder_kind = ? AND holder_serial = ?", to.ID, string(to.Kind), to.Serial)
 	return err
