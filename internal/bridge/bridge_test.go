@@ -282,6 +282,27 @@ func TestLargeGroup(t *testing.T) {
 	}
 }
 
+// TestMediaTypes: what Accept asks for, in any case (RFC 9110 §8.3.1).
+func TestMediaTypes(t *testing.T) {
+	t.Parallel()
+	c := start(t)
+	for accept, want := range map[string]string{
+		"": "application/scim+json", "*/*": "application/scim+json", "text/html": "application/scim+json",
+		"application/json": "application/json", "Application/JSON; charset=UTF-8": "application/json",
+		"Application/SCIM+JSON": "application/scim+json", "application/json, */*": "application/scim+json",
+	} {
+		for _, path := range []string{"/Users", "/Users/none"} {
+			r := httptest.NewRequest("GET", path, http.NoBody)
+			r.Header.Set("Accept", accept)
+			w := httptest.NewRecorder()
+			c.h.ServeHTTP(w, r)
+			if got := w.Header().Get("Content-Type"); got != want {
+				t.Errorf("%s with Accept %q is %q, want %q", path, accept, got, want)
+			}
+		}
+	}
+}
+
 // TestBulk resolves references in any order, goes on after failures and stops where it is told to.
 func TestBulk(t *testing.T) {
 	t.Parallel()
@@ -313,6 +334,7 @@ func TestBulk(t *testing.T) {
 		"methods and paths":   {`{"Operations":[{"method":"GET","path":"/Users"},{"method":"POST","path":"/Nope","bulkId":"x","data":{}},{"method":"PUT","path":"/Users","data":{}},{"path":"/Users"}]}`, "405 404 405 400"},
 		"made, changed, gone": {`{"Operations":[{"method":"POST","path":"/Users","bulkId":"m","data":{"userName":"m@example.com"}},{"method":"PATCH","path":"/Users/bulkId:m","data":{"Operations":[{"op":"replace","path":"active","value":false}]}},{"method":"DELETE","path":"/Users/bulkId:m"}]}`, "201 200 204"},
 		"POST without bulkId": {`{"Operations":[{"method":"POST","path":"/Users","data":{"userName":"no@example.com"}}]}`, "400"},
+		"operations alone":    {`{"Operations":[{"method":"POST","path":"/Users","bulkId":"o","data":{"userName":"o@example.com"}},{"method":"PATCH","path":"/Users/bulkId:o","data":[{"op":"replace","path":"title","value":"alone"}]},{"method":"PUT","path":"/Users/bulkId:o","data":[]}]}`, "201 200 400"},
 		"reference in a path": {`{"Operations":[{"method":"POST","path":"/Users","bulkId":"p","data":{"userName":"p@example.com"}},{"method":"POST","path":"/Groups","bulkId":"q","data":{"displayName":"q","members":[{"value":"bulkId:p"}]}},{"method":"PATCH","path":"/Groups/bulkId:q","data":{"Operations":[{"op":"remove","path":"members[value eq \"bulkId:p\"]"}]}}]}`, "201 201 200"},
 	} {
 		if got := statuses(q.body); got != q.want {
@@ -321,6 +343,9 @@ func TestBulk(t *testing.T) {
 	}
 	if d := c.list("/Groups?filter=displayName+eq+%22q%22"); len(d.Resources) != 1 || len(d.Resources[0].Members) != 0 {
 		t.Errorf("the reference in a path was not resolved: %+v", d)
+	}
+	if d := c.list("/Users?filter=title+eq+%22alone%22"); len(d.Resources) != 1 {
+		t.Errorf("the operations alone were not applied: %+v", d)
 	}
 }
 

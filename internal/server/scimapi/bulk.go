@@ -82,7 +82,7 @@ func (h *Handler) bulkRun(base string, body *scim.Object) (*bulkRun, error) {
 			method: strings.ToUpper(o.String("method")), path: o.String("path"),
 			bulkID: o.String("bulkId"), version: o.String("version"),
 		}
-		op.data, _ = o.Get("data").(*scim.Object)
+		op.data = data(op.method, o.Get("data"))
 		if op.bulkID != "" && op.method == http.MethodPost {
 			if run.makers[op.bulkID] != nil {
 				return nil, scim.BadRequest(scim.InvalidValue, "Operations[%d]: the bulkId %q is used twice.", i, clean(op.bulkID))
@@ -92,6 +92,16 @@ func (h *Handler) bulkRun(base string, body *scim.Object) (*bulkRun, error) {
 		run.ops = append(run.ops, op)
 	}
 	return run, nil
+}
+
+// data is an operation's body, nil where there is none. For PATCH the RFC's own example has the operations alone
+// (RFC 7644 §3.7.3).
+func data(method string, v any) *scim.Object {
+	if ops, ok := v.(scim.Array); ok && method == http.MethodPatch {
+		return object(members{{Name: "Operations", Value: ops}})
+	}
+	o, _ := v.(*scim.Object)
+	return o
 }
 
 // all runs the operations until none is left, or nothing but circles are left, or failOnErrors is reached.
