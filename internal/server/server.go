@@ -167,9 +167,9 @@ func hasQuery(r *http.Request) bool {
 	if r.URL.RawQuery == "" {
 		return false
 	}
-	q := r.URL.Query()
-	for _, name := range []string{"filter", "attributes", "excludedAttributes", "startIndex", "count", "cursor", "sortBy"} {
-		if q.Has(name) {
+	for name := range r.URL.Query() {
+		switch strings.ToLower(name) { // as scimapi reads them
+		case "filter", "attributes", "excludedattributes", "startindex", "count", "cursor", "sortby", "sortorder":
 			return true
 		}
 	}

@@ -190,3 +190,19 @@ func TestSecret(t *testing.T) {
 		t.Errorf("shown as %s", text)
 	}
 }
+
+// TestRoot: a browser is sent to the pages, a query of everything is SCIM, whatever the case of its parameters.
+func TestRoot(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &bytes.Buffer{})
+	for target, want := range map[string]int{
+		"/": http.StatusTemporaryRedirect, "/?utm=1": http.StatusTemporaryRedirect,
+		"/?filter=x": http.StatusServiceUnavailable, "/?startindex=1": http.StatusServiceUnavailable, "/?sortOrder=ascending": http.StatusServiceUnavailable,
+	} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", target, w.Code, want)
+		}
+	}
+}
