@@ -14,6 +14,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
+	"github.com/scimbridge/scimbridge/internal/keyset"
 )
 
 // accountVerb looks after an account: through its socket where a process serves it, else on the database itself.
@@ -55,6 +56,11 @@ func (w *where) with(ctx context.Context, act func(accountapi.Administrator) err
 }
 
 func administer(ctx context.Context, dir string, act func(accountapi.Administrator) error) error {
+	if exists(socketPath(dir)) {
+		if err := socketFolder(dir); err != nil {
+			return err
+		}
+	}
 	client, err := accountapi.Dial(ctx, socketPath(dir))
 	if err == nil {
 		defer client.Close()
@@ -63,8 +69,8 @@ func administer(ctx context.Context, dir string, act func(accountapi.Administrat
 	if !errors.Is(err, accountapi.ErrNobody) {
 		return err
 	}
-	if _, err := os.Stat(databasePath(dir)); err != nil {
-		return fmt.Errorf("there is no account in %s (name its folder with --data DIR; scimbridge dev makes one)", dir)
+	if err := holdsAccount(dir); err != nil {
+		return err
 	}
 	service, closeStore, err := openAccount(ctx, dir, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -332,6 +338,9 @@ type adoptVerb struct {
 func (v *adoptVerb) Run(ctx context.Context, e *environment) error {
 	return v.with(ctx, func(a accountapi.Administrator) error {
 		g, err := a.Adopt(ctx, v.Group)
+		if errors.Is(err, account.ErrNotFound) {
+			return fmt.Errorf("there is no group with the id %q (scimbridge account groups lists them)", v.Group)
+		}
 		if err != nil {
 			return fmt.Errorf("group %s: %w", v.Group, err)
 		}
@@ -421,7 +430,7 @@ func (v *backupVerb) Run(ctx context.Context, e *environment) error {
 	}
 	return v.with(ctx, func(a accountapi.Administrator) error {
 		if err := a.Backup(ctx, path); err != nil {
-			return err
+			return fmt.Errorf("no backup was written: %w. Name a new file, in a folder that the user of the running process may write to, on a disk with room", err)
 		}
 		_, err := fmt.Fprintf(e.stdout, "Written to %s. It holds everything about people and groups: keep it as safe as the account itself.\n", path)
 		return err
@@ -449,7 +458,30 @@ func (v *restoreVerb) Run(ctx context.Context, e *environment) error {
 		}
 	}
 	_, err = fmt.Fprintf(e.stdout, "Restored. Identity providers bring what has changed since the backup with their next full synchronisation.\n")
-	return err
+	if err != nil {
+		return err
+	}
+	return credentialsAfterRestore(ctx, e, dir)
+}
+
+// credentialsAfterRestore says so where the scimsession in the folder is of another generation than the backup.
+func credentialsAfterRestore(ctx context.Context, e *environment, dir string) error {
+	raw, err := os.ReadFile(sessionPath(dir))
+	if err != nil {
+		return nil //nolint:nilerr // deployments keep it elsewhere
+	}
+	session, err := keyset.ParseSession(raw)
+	if err != nil {
+		return nil //nolint:nilerr // whoever starts the bridge with it is told
+	}
+	service, closeStore, err := openAccount(ctx, dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	if mismatch := belongs(ctx, service, session.Header()); mismatch != nil {
+		_, err = fmt.Fprintf(e.stdout, "The credentials do not fit any more: %s.\n", mismatch)
+	}
+	return errors.Join(err, closeStore())
 }
 
 type exportVerb struct{ where }

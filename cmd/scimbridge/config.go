@@ -95,24 +95,36 @@ func parse(e *environment) (verb, error) {
 	env := map[string]string{}
 	for _, kv := range e.env {
 		k, v, _ := strings.Cut(kv, "=")
-		if v == "" && strings.HasPrefix(k, "OP_") {
-			// Task definitions write OP_TLS_DOMAIN="" for "not set".
-			if err := os.Unsetenv(k); err != nil {
-				return nil, err
+		if strings.HasPrefix(k, "OP_") {
+			// Docker's env files keep the quotes and the blanks that people write.
+			plain := unquoted(v)
+			if plain == "" { // task definitions write OP_TLS_DOMAIN="" for "not set"
+				if err := os.Unsetenv(k); err != nil {
+					return nil, err
+				}
+				continue
 			}
-			continue
+			if plain != v {
+				if err := os.Setenv(k, plain); err != nil {
+					return nil, err
+				}
+			}
+			v = plain
 		}
 		env[k] = v
 	}
-	ctx, err := parser.Parse(helpAsFlag(e.args))
+	ctx, err := parser.Parse(spoken(e.args))
 	if exited {
 		return nil, nil
 	}
 	if err != nil {
+		if near, ok := misspelt(parser.Model, e.args); ok {
+			return nil, fmt.Errorf("there is no verb %q%s (scimbridge --help lists the verbs and settings)", e.args[0], near)
+		}
 		return nil, fmt.Errorf("%w (scimbridge --help lists the verbs and settings)", err)
 	}
 	e.settings = sources(ctx, env)
-	e.warnings = warnings(parser.Model, env)
+	e.warnings = warnings(parser.Model, ctx.Selected(), env)
 	e.refused = promises(env)
 	v, ok := ctx.Selected().Target.Addr().Interface().(verb)
 	if !ok {
@@ -130,12 +142,43 @@ func newParser(line *commandLine, e *environment) (*kong.Kong, error) {
 	)
 }
 
-// helpAsFlag lets "scimbridge help [verb]" work as "--help".
-func helpAsFlag(args []string) []string {
-	if len(args) > 0 && args[0] == "help" {
+// spoken lets "scimbridge help [verb]" work as "--help", and "--version" as "version".
+func spoken(args []string) []string {
+	switch {
+	case len(args) > 0 && args[0] == "help":
 		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
 	}
 	return args
+}
+
+// misspelt tells whether a command line begins with a word that is no verb, and which verb may be meant.
+func misspelt(model *kong.Application, args []string) (near string, ok bool) {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return "", false
+	}
+	verbs := map[string]bool{}
+	for _, c := range model.Children {
+		verbs[c.Name] = true
+	}
+	if verbs[args[0]] {
+		return "", false
+	}
+	const slips = 2 // verbs are short
+	if word := nearest(args[0], verbs, slips); word != "" {
+		near = "; did you mean " + word + "?"
+	}
+	return near, true
+}
+
+// unquoted takes blanks and a pair of quotes off a value.
+func unquoted(v string) string {
+	v = strings.TrimSpace(v)
+	if n := len(v); n >= 2 && (v[0] == '"' || v[0] == '\'') && v[n-1] == v[0] {
+		v = strings.TrimSpace(v[1 : n-1])
+	}
+	return v
 }
 
 // setting is where a value came from, for the log. Values that are secret have no setting of their own: they are
@@ -160,7 +203,7 @@ func sources(ctx *kong.Context, env map[string]string) []setting {
 		if flags[f] {
 			s.source = "--" + f.Name
 		}
-		if f.Name == "session" {
+		if f.Name == "session" || strings.HasSuffix(f.Name, "-file") && !likeFile(s.value) {
 			s.value = "[not shown]"
 		}
 		if s.source != "default" {
@@ -170,12 +213,26 @@ func sources(ctx *kong.Context, env map[string]string) []setting {
 	return list
 }
 
+// source tells where a setting came from; empty: it is at its default.
+func (e *environment) source(name string) string {
+	for _, s := range e.settings {
+		if s.name == name {
+			return s.source
+		}
+	}
+	return ""
+}
+
 // warnings names the OP_* variables that have no effect, and the nearest that has.
-func warnings(model *kong.Application, env map[string]string) []string {
-	known := variables(model.Node)
+func warnings(model *kong.Application, verb *kong.Node, env map[string]string) []string {
+	known, here := variables(model.Node), variables(verb)
 	var list []string
 	for name := range env {
-		if !strings.HasPrefix(name, "OP_") || known[name] || slices.Contains(refused, name) {
+		if !strings.HasPrefix(name, "OP_") || here[name] || slices.Contains(refused, name) {
+			continue
+		}
+		if known[name] {
+			list = append(list, fmt.Sprintf("%s has no effect on scimbridge %s", name, verb.Name))
 			continue
 		}
 		if why, ok := later[name]; ok {
@@ -183,7 +240,7 @@ func warnings(model *kong.Application, env map[string]string) []string {
 			continue
 		}
 		w := name + " is not a setting of scimbridge"
-		if near := nearest(name, known); near != "" {
+		if near := nearest(name, known, 3); near != "" {
 			w += "; did you mean " + near + "?"
 		}
 		list = append(list, w)
@@ -222,8 +279,8 @@ func variables(n *kong.Node) map[string]bool {
 }
 
 // nearest is the known name that a mistyped one was probably meant to be; "" if none is near.
-func nearest(name string, known map[string]bool) string {
-	best, at := "", 4 // three slips at most
+func nearest(name string, known map[string]bool, slips int) string {
+	best, at := "", slips+1
 	for k := range known {
 		if d := distance(name, k); d < at || d == at && k < best {
 			best, at = k, d
@@ -272,17 +329,4 @@ func (b *bridgeSettings) proxies() ([]netip.Prefix, error) {
 		list = append(list, p)
 	}
 	return list, nil
-}
-
-// secretFile reads a file that holds one secret. Line ends around it are not part of it.
-func secretFile(setting, path string) (string, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", setting, err)
-	}
-	text := strings.TrimSpace(string(raw))
-	if text == "" {
-		return "", fmt.Errorf("%s: %s is empty", setting, path)
-	}
-	return text, nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -35,46 +37,62 @@ func (v *credentialsNewVerb) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := v.found(ctx, dir); err != nil {
-		return err
-	}
 	out := v.Out
 	if out == "" {
 		out = sessionPath(dir)
 	}
+	tokens := v.tokenFiles(dir)
+	if slices.ContainsFunc(tokens, func(path string) bool { return same(path, out) }) {
+		return fmt.Errorf("--out and --token-file are the same file, %s. The scimsession and the token are kept apart: name two files", out)
+	}
+	if err := v.found(ctx, e, dir); err != nil {
+		return err
+	}
 	return administer(ctx, dir, func(a accountapi.Administrator) error {
-		raw, token, err := makeCredentials(ctx, a)
+		token, err := issue(ctx, a, out, tokens...)
 		if err != nil {
-			return err
-		}
-		if v.TokenFile != "" {
-			if err := writeSecret(v.TokenFile, []byte(token.Reveal()+"\n")); err != nil {
-				return err
-			}
-		} else if dirHasToken(dir) { // dev keeps its token beside the account
-			if err := writeSecret(tokenPath(dir), []byte(token.Reveal()+"\n")); err != nil {
-				return err
-			}
-		}
-		if err := writeSecret(out, raw); err != nil {
 			return err
 		}
 		return v.report(e, out, token)
 	})
 }
 
-func dirHasToken(dir string) bool {
-	_, err := os.Stat(tokenPath(dir))
-	return err == nil
+// tokenFiles are the files that the token is written to.
+func (v *credentialsNewVerb) tokenFiles(dir string) []string {
+	var list []string
+	if v.TokenFile != "" {
+		list = append(list, v.TokenFile)
+	}
+	if beside := tokenPath(dir); exists(beside) && !same(beside, v.TokenFile) { // dev keeps its token beside the account
+		list = append(list, beside)
+	}
+	return list
+}
+
+// same tells whether two paths name one file.
+func same(a, b string) bool {
+	a, errA := filepath.Abs(a)
+	b, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && a == b
 }
 
 // found makes a new account where the folder has none.
-func (v *credentialsNewVerb) found(ctx context.Context, dir string) error {
-	if _, err := os.Stat(databasePath(dir)); err == nil {
-		return nil
+func (v *credentialsNewVerb) found(ctx context.Context, e *environment, dir string) error {
+	err := administer(ctx, dir, func(a accountapi.Administrator) error {
+		_, err := a.Describe(ctx)
+		return err
+	})
+	if err == nil && v.Owner != "" {
+		fmt.Fprintf(e.stderr, "%s has an account already; --owner is for a new one and changes nothing.\n", dir)
+	}
+	if !errors.Is(err, errNoAccount) && !errors.Is(err, account.ErrNotFound) {
+		return err
 	}
 	if v.Owner == "" {
-		return fmt.Errorf("there is no account in %s yet; to make one, name its owner: --owner E-MAIL --owner-name NAME", dir)
+		return fmt.Errorf("there is no account in %s yet. To make one, name its owner: --owner E-MAIL --owner-name NAME", dir)
+	}
+	if a, err := mail.ParseAddress(v.Owner); err != nil || a.Address != v.Owner {
+		return fmt.Errorf("--owner: %q is no e-mail address. Write it as ann@example.com, and the name with --owner-name", v.Owner)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -83,7 +101,7 @@ func (v *credentialsNewVerb) found(ctx context.Context, dir string) error {
 	if name == "" {
 		name = v.Owner
 	}
-	service, closeStore, err := openAccount(ctx, dir, (&logSettings{}).logger(os.Stderr))
+	service, closeStore, err := openAccount(ctx, dir, (&logSettings{}).logger(e.stderr))
 	if err != nil {
 		return err
 	}
@@ -114,13 +132,12 @@ type credentialsInspectVerb struct {
 
 // Run says what a scimsession is for.
 func (v *credentialsInspectVerb) Run(_ context.Context, e *environment) error {
-	raw, origin, err := session(v.Session)
-	if err != nil {
-		return fmt.Errorf("%s: %w", origin, err)
+	s, origin, err := session(v.Session)
+	if errors.Is(err, keyset.ErrNoSession) {
+		return fmt.Errorf("%s: %w. Name it: scimbridge credentials inspect FILE", origin, err)
 	}
-	s, err := keyset.ParseSession(raw)
 	if err != nil {
-		return fmt.Errorf("%s: %w", origin, err)
+		return sessionProblem(origin, err)
 	}
 	h := s.Header()
 	if v.JSON {

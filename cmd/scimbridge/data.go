@@ -10,7 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
+	"syscall"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -42,22 +42,69 @@ func socketPath(dir string) string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("scimbridge-%d", os.Getuid()), hex.EncodeToString(sum[:8])+".sock")
 }
 
+// socketFolder makes the folder of the administrator's socket. Where that is not the data folder itself, it lies among
+// everybody's temporary files: somebody else may have made it first, to answer in our place.
+func socketFolder(dir string) error {
+	folder := filepath.Dir(socketPath(dir))
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil || folder == abs {
+		return err
+	}
+	info, err := os.Lstat(folder)
+	if err != nil {
+		return err
+	}
+	const others = 0o077
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || info.Mode().Perm()&others != 0 || !ok || int(owner.Uid) != os.Getuid() {
+		return fmt.Errorf("%s, the folder of the administrator's socket, can be used by others. Remove it, or name a data folder with a shorter path", folder)
+	}
+	return nil
+}
+
+// errNoAccount means that a folder holds no account.
+var errNoAccount = errors.New("there is no account in the data folder")
+
+// holdsAccount finds out whether a folder holds an account, without making anything there. errNoAccount.
+func holdsAccount(dir string) error {
+	info, err := os.Stat(databasePath(dir))
+	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+		return &noAccountError{dir}
+	}
+	return err
+}
+
+// noAccountError is errNoAccount, with the folder.
+type noAccountError struct{ dir string }
+
+func (e *noAccountError) Error() string {
+	return fmt.Sprintf("there is no account in %s. Name the folder that has one with --data or OP_DATA_DIR, or make one: scimbridge credentials new --data DIR --owner E-MAIL", e.dir)
+}
+
+func (e *noAccountError) Unwrap() error { return errNoAccount }
+
 // openAccount opens the account in a folder.
 func openAccount(ctx context.Context, dir string, log *slog.Logger) (*account.Service, func() error, error) {
-	if err := os.MkdirAll(filepath.Dir(socketPath(dir)), 0o700); err != nil {
+	if err := socketFolder(dir); err != nil {
 		return nil, nil, err
 	}
 	store, err := sqlite.Open(ctx, databasePath(dir))
 	if err != nil {
+		var system syscall.Errno
+		if !errors.Is(err, sqlite.ErrLocked) && !errors.Is(err, sqlite.ErrNewer) && !errors.As(err, &system) {
+			err = fmt.Errorf("%w. See that the disk has room; if the file is damaged, put a backup in its place: scimbridge account restore FILE --data %s", err, dir)
+		}
 		return nil, nil, err
 	}
 	return account.New(account.Config{Store: store, Log: log}), store.Close, nil
 }
 
 // prepare makes what is missing in the folder of dev: account, owner, credentials.
-func prepare(ctx context.Context, dir string, log *slog.Logger) (session []byte, token string, fresh bool, err error) {
-	_, statErr := os.Stat(databasePath(dir))
-	fresh = errors.Is(statErr, os.ErrNotExist)
+func prepare(ctx context.Context, dir string, log *slog.Logger) (session *keyset.Session, token string, fresh bool, err error) {
+	fresh = errors.Is(holdsAccount(dir), errNoAccount)
 	service, closeStore, err := openAccount(ctx, dir, log)
 	if err != nil {
 		return nil, "", false, err
@@ -73,42 +120,73 @@ func prepare(ctx context.Context, dir string, log *slog.Logger) (session []byte,
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, "", false, err
 	}
-	generation, err := service.Generation(ctx)
-	if err != nil {
-		return nil, "", false, err
+	if exists(sessionPath(dir)) {
+		return nil, "", false, halfMade(dir)
 	}
-	if generation > 0 && !fresh {
-		if _, err := os.Stat(sessionPath(dir)); err == nil {
-			return nil, "", false, errHalfMade
-		}
-	}
-	if err := issue(ctx, service, dir, tokenPath(dir)); err != nil {
+	if _, err := issue(ctx, service, sessionPath(dir), tokenPath(dir)); err != nil {
 		return nil, "", false, err
 	}
 	session, token, err = stored(dir)
 	return session, token, fresh, err
 }
 
-// stored reads the credentials that dev keeps.
-func stored(dir string) (session []byte, token string, err error) {
-	if session, err = os.ReadFile(sessionPath(dir)); err != nil {
+// halfMade means that the two halves of a data folder's credentials do not belong together, or one is missing.
+func halfMade(dir string) error {
+	return fmt.Errorf("%s has an account, but its scimsession and its token do not belong together, or one of them is missing. Make new ones: scimbridge credentials new --data %s --token-file %s", dir, dir, tokenPath(dir))
+}
+
+// stored reads the credentials that dev keeps, and sees that the token opens the scimsession.
+func stored(dir string) (*keyset.Session, string, error) {
+	raw, err := os.ReadFile(sessionPath(dir))
+	if err != nil {
 		return nil, "", err
 	}
 	text, err := os.ReadFile(tokenPath(dir))
-	return session, strings.TrimSpace(string(text)), err
+	if err != nil {
+		return nil, "", err
+	}
+	session, err := keyset.ParseSession(raw)
+	if err != nil {
+		return nil, "", sessionProblem(sessionPath(dir), err)
+	}
+	token, err := keyset.ParseToken(keyset.Bare(string(text)))
+	if err == nil {
+		_, err = session.Open(token, time.Now())
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w. %w", tokenPath(dir), err, halfMade(dir))
+	}
+	return session, token.Reveal(), nil
 }
 
-// issue makes new credentials: the scimsession in the folder, the token in a file. The token is written first: a
+// issue makes new credentials, the scimsession in one file and the token in others. The files are reserved first,
+// since the credentials before no longer count once there are newer ones; the tokens are written first, since a
 // scimsession without its token could never be opened.
-func issue(ctx context.Context, a accountapi.Administrator, dir, tokenFile string) error {
+func issue(ctx context.Context, a accountapi.Administrator, sessionFile string, tokenFiles ...string) (token keyset.Token, err error) {
+	var outs []*secretOut
+	defer func() {
+		for _, o := range outs {
+			err = errors.Join(err, o.discard())
+		}
+	}()
+	for _, path := range append(tokenFiles, sessionFile) {
+		o, err := reserve(path)
+		if err != nil {
+			return token, fmt.Errorf("no credentials were made, those before still work: %w", err)
+		}
+		outs = append(outs, o)
+	}
 	raw, token, err := makeCredentials(ctx, a)
 	if err != nil {
-		return err
+		return token, err
 	}
-	if err := writeSecret(tokenFile, []byte(token.Reveal()+"\n")); err != nil {
-		return err
+	last := len(outs) - 1
+	for _, o := range outs[:last] {
+		if err := o.write([]byte(token.Reveal() + "\n")); err != nil {
+			return token, err
+		}
 	}
-	return writeSecret(sessionPath(dir), raw)
+	return token, outs[last].write(raw)
 }
 
 // makeCredentials begins a new generation of credentials.
@@ -143,29 +221,16 @@ func makeCredentials(ctx context.Context, a accountapi.Administrator) ([]byte, k
 	return raw, token, err
 }
 
-// writeSecret writes a file that only its owner may read, all of it or nothing.
-func writeSecret(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
-}
-
 // restore puts a backup in the place of the account and checks its activity log.
 func restore(ctx context.Context, file, dir string) (old string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	old, err = sqlite.Restore(ctx, file, databasePath(dir), "before-restore-"+time.Now().UTC().Format("20060102T150405Z"))
+	suffix := "before-restore-" + time.Now().UTC().Format("20060102T150405Z")
+	for n := 2; exists(databasePath(dir) + "." + suffix); n++ { // twice within a second: neither may replace the other
+		suffix = fmt.Sprintf("before-restore-%s-%d", time.Now().UTC().Format("20060102T150405Z"), n)
+	}
+	old, err = sqlite.Restore(ctx, file, databasePath(dir), suffix)
 	if err != nil {
 		return old, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,7 +10,7 @@ import (
 
 // devVerb runs account and bridge in one process.
 type devVerb struct {
-	Data   string `name:"data" placeholder:"DIR" help:"Folder for the account and its credentials. Not set: scimbridge in the user's data folder."`
+	Data   string `name:"data" env:"OP_DATA_DIR" placeholder:"DIR" help:"Folder for the account and its credentials. Not set: scimbridge in the user's data folder."`
 	Listen string `name:"listen" default:"127.0.0.1:3002" placeholder:"ADDR" help:"Address and port; port 0 takes a free one."`
 	JSON   bool   `name:"json" help:"Print one line of JSON when ready: bridge, scim, token, data."`
 	bridgeSettings
@@ -94,6 +93,3 @@ Ctrl-C stops it; people and groups stay in the data folder.
 `, version, what, url, token, url, dir, url, token)
 	return err
 }
-
-// errHalfMade means that the credentials of a data folder are incomplete.
-var errHalfMade = errors.New("the data folder has an account but not both halves of its credentials; make new ones with: scimbridge credentials new --data DIR")

@@ -8,17 +8,16 @@ import (
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
-)
 
-// levelTrace is below debug: everything, for the searching of faults.
-const levelTrace = slog.LevelDebug - 4
+	"github.com/scimbridge/scimbridge/internal/server"
+)
 
 // logger makes the log: text, in colour on request, JSON on request. At info it names people and groups by id only.
 func (s *logSettings) logger(w io.Writer) *slog.Logger {
 	level := slog.LevelInfo
 	switch {
 	case s.Trace:
-		level = levelTrace
+		level = server.LevelTrace
 	case s.Debug:
 		level = slog.LevelDebug
 	}

@@ -8,16 +8,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/scimbridge/scimbridge/internal/keyset"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, environment{
-		args: os.Args[1:], env: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+	context.AfterFunc(ctx, stop) // so that a second signal ends the program at once
+	os.Exit(run(ctx, environment{
+		args: os.Args[1:], env: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: keyset.Redact(os.Stderr),
 		terminal: isTerminal(os.Stdout),
-	})
-	stop()
-	os.Exit(code)
+	}))
 }
 
 // run carries out one command line and returns the exit code: 0 done, 1 not done, 2 misused.
@@ -31,7 +32,7 @@ func run(ctx context.Context, e environment) int {
 		return 0
 	}
 	if err := verb.Run(asAdministrator(ctx), &e); err != nil {
-		fmt.Fprintln(e.stderr, "scimbridge:", err)
+		fmt.Fprintln(e.stderr, "scimbridge:", advised(err))
 		return 1
 	}
 	return 0

@@ -58,7 +58,7 @@ func TestNearest(t *testing.T) {
 	for in, want := range map[string]string{
 		"OP_SESION": "OP_SESSION", "OP_DEBGU": "OP_DEBUG", "OP_JSON_LOG": "OP_JSON_LOGS", "OP_SOMETHING_ELSE": "",
 	} {
-		if got := nearest(in, known); got != want {
+		if got := nearest(in, known, 3); got != want {
 			t.Errorf("%s: %q, want %q", in, got, want)
 		}
 	}

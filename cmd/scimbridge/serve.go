@@ -21,9 +21,6 @@ import (
 	"github.com/scimbridge/scimbridge/internal/server/web"
 )
 
-// defaultSession is where the original looks when OP_SESSION is not set.
-const defaultSession = "/home/opuser/.op/scimsession"
-
 // pingPort is where /ping is served alone (OP_PING_SERVER), as the original documents.
 const pingPort = "8080"
 
@@ -48,19 +45,26 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 	}
 	address := v.Listen
 	if address == "" {
+		const most = 65535
+		if v.Port < 1 || v.Port > most {
+			return fmt.Errorf("OP_PORT: %d is no port. Set one from 1 to %d, or leave it out for 3002", v.Port, most)
+		}
 		address = fmt.Sprintf(":%d", v.Port)
 	}
 	parts := assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
-	raw, origin, err := session(v.Session)
+	found, origin, err := session(v.Session)
 	switch {
 	case errors.Is(err, keyset.ErrNoSession):
 		parts.missing = &web.Missing{Problem: err.Error(), LookedFor: []string{origin}}
 		log.Error("no scimsession", "looked for", origin, "next", "open /app of this bridge in a browser: it says what to do")
 	case err != nil:
-		return fmt.Errorf("%s: %w", origin, err)
+		return sessionProblem(origin, err)
 	default:
-		parts.session = raw
-		log.Info("scimsession read", "from", origin)
+		parts.session = found
+		log.Info("scimsession read", "from", origin, "generation", found.Header().Generation, "token", "scb_"+found.Header().TokenKeyID)
+		if e.source("session") == "--session" && strings.HasPrefix(origin, "OP_SESSION (") {
+			log.Warn("everybody on this machine can read the scimsession in the list of processes; use OP_SESSION instead of --session")
+		}
 	}
 	if v.UnlockTokenFile != "" {
 		if parts.token, err = secretFile("OP_UNLOCK_TOKEN_FILE", v.UnlockTokenFile); err != nil {
@@ -73,22 +77,10 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 	return parts.run(ctx, address, func(string) error { return nil })
 }
 
-// session finds the scimsession: what OP_SESSION says, or the file where the original looks.
-func session(value string) (raw []byte, origin string, err error) {
-	if value == "" {
-		raw, err = os.ReadFile(defaultSession)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, "OP_SESSION is not set, and there is no file " + defaultSession, keyset.ErrNoSession
-		}
-		return raw, defaultSession, err
-	}
-	return keyset.DecodeSession(value, os.ReadFile)
-}
-
 // assembly is a bridge with its account, about to be put together.
 type assembly struct {
 	bridgeSettings
-	session  []byte
+	session  *keyset.Session
 	missing  *web.Missing // there is no session
 	token    string       // unlocks at start; empty: whoever presents the token does
 	data     string       // folder of the account
@@ -121,7 +113,7 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	defer func() { err = errors.Join(err, closeAll()) }()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("%w (choose another port with --port or --listen)", err)
+		return listenProblem(err)
 	}
 	servers := []*http.Server{httpServer(h, a.log)}
 	failed := make(chan error, 2)
@@ -131,7 +123,7 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 		mux.HandleFunc("GET /ping", server.Ping)
 		pings, err := net.Listen("tcp", a.ping)
 		if err != nil {
-			return errors.Join(err, servers[0].Close())
+			return errors.Join(fmt.Errorf("OP_PING_SERVER: %w", listenProblem(err)), servers[0].Close())
 		}
 		servers = append(servers, httpServer(mux, a.log))
 		go func() { failed <- servers[1].Serve(pings) }()
@@ -141,12 +133,21 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err := ready(url); err != nil {
 		return errors.Join(err, closeServers(servers))
 	}
-	select {
-	case err := <-failed:
-		return errors.Join(err, closeServers(servers))
-	case <-ctx.Done():
+	var unlocked <-chan struct{}
+	if h.Lock != nil {
+		unlocked = h.Lock.Opened()
 	}
-	return a.drain(h, servers)
+	for {
+		select {
+		case <-unlocked:
+			a.log.Info("unlocked")
+			unlocked = nil
+		case err := <-failed:
+			return errors.Join(err, closeServers(servers))
+		case <-ctx.Done():
+			return a.drain(h, servers)
+		}
+	}
 }
 
 // drain lets load balancers see that no requests are wanted, then waits for those under way.
@@ -160,7 +161,12 @@ func (a *assembly) drain(h *server.Server, servers []*http.Server) error {
 	defer cancel()
 	var err error
 	for _, s := range servers {
-		err = errors.Join(err, s.Shutdown(ctx))
+		stopErr := s.Shutdown(ctx)
+		if errors.Is(stopErr, context.DeadlineExceeded) {
+			a.log.Warn("requests under way are cut off", "after", drainLimit)
+			stopErr = s.Close()
+		}
+		err = errors.Join(err, stopErr)
 	}
 	a.log.Info("stopped")
 	return err
@@ -200,6 +206,9 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		if err != nil {
 			return nil, nil, err
 		}
+		if token, err := keyset.ParseToken(text); err == nil && a.session != nil && token.KeyID() == a.session.Header().TokenKeyID {
+			return nil, nil, errors.New("OP_MONITORING_TOKEN_FILE: the token in it is the bearer token, which opens everything. Put another secret there, such as the output of: openssl rand -hex 32")
+		}
 		c.Monitoring = server.NewSecret(text)
 	}
 	health := &server.Health{Version: version, Build: build, Clock: time.Now}
@@ -208,27 +217,23 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	started := time.Now()
 	pages := web.Config{Clock: time.Now, Rand: rand.Reader, Log: a.log, Missing: a.missing}
 	var accounts *account.Service
-	if a.missing == nil {
-		parsed, err := keyset.ParseSession(a.session)
-		if err != nil {
-			return nil, nil, fmt.Errorf("scimsession: %w", err)
-		}
+	if a.missing != nil {
+		health.Checks = missingChecks()
+	} else {
 		var closeAccount func() error
-		if accounts, closeAccount, err = a.account(ctx, parsed); err != nil {
+		if accounts, closeAccount, err = a.account(ctx, a.session); err != nil {
 			return nil, nil, err
 		}
 		closeAll = closeAccount
-		lock := bridge.NewLock(parsed, time.Now)
-		if a.token != "" {
-			if err := lock.Present(a.token); err != nil {
-				return nil, nil, errors.Join(fmt.Errorf("OP_UNLOCK_TOKEN_FILE: the token in it is not the one of this scimsession"), closeAll())
-			}
+		lock := bridge.NewLock(a.session, time.Now)
+		if err := a.unlock(lock); err != nil {
+			return nil, nil, errors.Join(err, closeAll())
 		}
 		types, err := resourceTypes(a.ExtensionsFile)
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
-		header := parsed.Header()
+		header := a.session.Header()
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
 		c.Provider = bridge.New(bridge.Config{
 			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
@@ -248,10 +253,28 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	return s, closeAll, nil
 }
 
+// unlock presents the token of OP_UNLOCK_TOKEN_FILE, where there is one.
+func (a *assembly) unlock(lock *bridge.Lock) error {
+	if a.token == "" {
+		return nil
+	}
+	token, err := keyset.ParseToken(a.token)
+	if err != nil {
+		return fmt.Errorf("OP_UNLOCK_TOKEN_FILE: %w", err)
+	}
+	if lock.Present(a.token) != nil {
+		return fmt.Errorf("OP_UNLOCK_TOKEN_FILE: the token in it is not the one of this scimsession: it is scb_%s_… and should be scb_%s_…. Put the token there that was made together with the scimsession", token.KeyID(), a.session.Header().TokenKeyID)
+	}
+	return nil
+}
+
 // account opens the account that this process serves itself.
 func (a *assembly) account(ctx context.Context, session *keyset.Session) (*account.Service, func() error, error) {
 	if a.data == "" {
 		return nil, nil, errors.New("this version serves the account in the same process: name its folder with --data or OP_DATA_DIR (scimbridge credentials new --data DIR makes one)")
+	}
+	if err := holdsAccount(a.data); err != nil {
+		return nil, nil, err
 	}
 	service, closeStore, err := openAccount(ctx, a.data, a.log)
 	if err != nil {
@@ -270,6 +293,9 @@ func (a *assembly) account(ctx context.Context, session *keyset.Session) (*accou
 // belongs refuses a scimsession of another account, or of a generation that has been replaced.
 func belongs(ctx context.Context, service *account.Service, h keyset.Header) error {
 	info, err := service.Describe(ctx)
+	if errors.Is(err, account.ErrNotFound) {
+		return fmt.Errorf("%w. Make one: scimbridge credentials new --data DIR --owner E-MAIL", errNoAccount)
+	}
 	if err != nil {
 		return err
 	}
@@ -280,20 +306,11 @@ func belongs(ctx context.Context, service *account.Service, h keyset.Header) err
 	if err != nil {
 		return err
 	}
+	if generation < h.Generation {
+		return fmt.Errorf("the scimsession is of generation %d, and the account knows %d only: it has been restored from a backup that is older than these credentials. Make new ones: scimbridge credentials new --data DIR", h.Generation, generation)
+	}
 	if generation != h.Generation {
 		return fmt.Errorf("the scimsession is of generation %d, but credentials of generation %d have been made since. Put the newer scimsession in its place and give the identity provider the newer token", h.Generation, generation)
 	}
 	return nil
-}
-
-// local is a listener's address as a client on this machine reaches it.
-func local(addr net.Addr) string {
-	host, port, err := net.SplitHostPort(addr.String())
-	if err != nil {
-		return addr.String()
-	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }

@@ -33,6 +33,18 @@ func checks(a *account.Service, lock *bridge.Lock, started time.Time) []server.C
 	}
 }
 
+// missingChecks are the reports of a bridge that has no scimsession: it runs, and does not do its work.
+func missingChecks() []server.Check {
+	return []server.Check{
+		func(context.Context) server.Report {
+			return server.Report{Source: "SCIMServer", Time: time.Now(), State: server.Healthy}
+		},
+		func(context.Context) server.Report {
+			return server.Report{Source: "StartProvisionWatcher", Time: time.Now(), State: server.Setup, Detail: "there is no scimsession; /app says what to do"}
+		},
+	}
+}
+
 // status is what the status page shows.
 func status(ctx context.Context, s *server.Server, a *account.Service, started time.Time) web.Status {
 	st := web.Status{Version: version, Build: build, State: s.State(ctx), Started: started}

@@ -78,7 +78,9 @@ type Group struct {
 	Revision   int64
 	Created    time.Time
 	Modified   time.Time
-	Members    int // how many of the memberships the integration may see
+	Members    int  // how many of the memberships the integration may see
+	Serial     int  // of the group's key; 0: it has none
+	Rotate     bool // a new key is wanted, since somebody who had the present one was removed
 }
 
 // GroupMode says whose list of members is the truth.
@@ -200,6 +202,7 @@ type NewGroup struct {
 	ExternalID string
 	Profile    []byte
 	Members    []string // user ids; unknown ones are skipped and named in GroupResult
+	Evidence   [][]byte // as in MemberStep
 	Strict     bool     // as in GroupChange
 }
 
@@ -221,6 +224,9 @@ type GroupChange struct {
 type MemberStep struct {
 	Kind  StepKind
 	Users []string
+	// Evidence is, for each of Users, what proves later on that the membership was made by who may make it; nil where
+	// the account admits nobody by keys. The account keeps it and does not judge it.
+	Evidence [][]byte
 }
 
 // StepKind says what a MemberStep does.
@@ -246,6 +252,7 @@ type GroupResult struct {
 type Info struct {
 	ID   string
 	Name string
+	Root []byte // public key of the owner in whom trust begins; empty: the account admits nobody by keys
 }
 
 // Sentinels. Those with a struct below wrap the sentinel, so that errors.Is finds it.

@@ -321,7 +321,7 @@ func TestFound(t *testing.T) {
 	must(t, err)
 	again, err := s.Found(t.Context(), account.Founding{Name: "Other", Owner: "O", UserName: "other@example.com"})
 	must(t, err)
-	if first != again || first.Name != founding.Name || !account.IsID(first.ID) {
+	if !cmp.Equal(first, again) || first.Name != founding.Name || !account.IsID(first.ID) {
 		t.Errorf("founded %+v, then %+v", first, again)
 	}
 	if u := owner(t, s); u.State != account.Active || u.Managed {

@@ -81,6 +81,9 @@ func (s *Service) change(ctx context.Context, verb, id string, edit func(tx Tx, 
 		if err := tx.UpdateUser(&old, &row); err != nil {
 			return err
 		}
+		if err := s.settle(ctx, tx, &old, &row); err != nil {
+			return err
+		}
 		if err := s.enter(ctx, tx, verb, "user", id, string(row.State)); err != nil {
 			return err
 		}
@@ -108,12 +111,42 @@ func (s *Service) SetState(ctx context.Context, id string, st State) (User, erro
 		if last && st != Active {
 			return &ProtectedError{"this person is the last active owner of the account"}
 		}
+		if err := s.keysFor(tx, row, st); err != nil {
+			return err
+		}
 		row.State, row.Accepted = st, false
 		if st == Deleted {
 			return s.leaveAll(ctx, tx, row)
 		}
 		return nil
 	})
+}
+
+// keysFor refuses states that only a person with keys can be in, in an account that admits people by keys.
+func (s *Service) keysFor(tx Tx, row *UserRow, st State) error {
+	keyed, err := s.keyed(tx)
+	if err != nil || !keyed {
+		return err
+	}
+	has := true
+	switch st {
+	case Accepted:
+		i, err := tx.Invitation(row.Seq)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		has = i.Proposal != nil
+	case Active, Suspended:
+		if _, err := tx.PersonKeys(row.Seq); errors.Is(err, ErrNotFound) {
+			has = false
+		} else if err != nil {
+			return err
+		}
+	}
+	if !has {
+		return fmt.Errorf("%w: nobody becomes %s without keys of his or her own; the person has to accept the invitation, and the bridge confirms it", ErrState, st)
+	}
+	return nil
 }
 
 // Protect marks a user as nobody's to suspend through the integration; an empty reason takes the mark away.
@@ -162,7 +195,7 @@ func (s *Service) MakeGroup(ctx context.Context, name string, members []string) 
 		if len(who.missing) > 0 {
 			return &UnknownMembersError{who.missing}
 		}
-		added, _, err := tx.AddMembers(row.Seq, who.seqs, Manual)
+		added, _, err := tx.AddMembers(row.Seq, who.seqs, Manual, nil)
 		if err != nil {
 			return err
 		}

@@ -32,3 +32,22 @@ func CallerFrom(ctx context.Context) Caller {
 	}
 	return Caller{Kind: System}
 }
+
+// Call identifies a call that may come twice, because its answer was lost on the way.
+type Call struct {
+	Key    string // chosen by the caller
+	Digest []byte // of what is asked for
+}
+
+type callKey struct{}
+
+// WithCall says that the change to be made is made once, however often the call comes.
+func WithCall(ctx context.Context, c Call) context.Context {
+	return context.WithValue(ctx, callKey{}, &c)
+}
+
+// CallFrom returns the call; nil where the caller has named none.
+func CallFrom(ctx context.Context) *Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	return c
+}

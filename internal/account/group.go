@@ -3,6 +3,7 @@ package account
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,7 +104,7 @@ func (s *Service) CreateGroup(ctx context.Context, n NewGroup) (GroupResult, err
 		}
 		c := GroupChange{Strict: n.Strict}
 		if len(n.Members) > 0 {
-			c.Steps = []MemberStep{{Kind: Add, Users: n.Members}}
+			c.Steps = []MemberStep{{Kind: Add, Users: n.Members, Evidence: n.Evidence}}
 		}
 		var err error
 		if res.Unknown, _, err = s.step(ctx, tx, &row, c); err != nil {
@@ -112,6 +113,9 @@ func (s *Service) CreateGroup(ctx context.Context, n NewGroup) (GroupResult, err
 		res.Group, res.Changed = shown(&row), true
 		return tx.UpdateGroup(&row)
 	})
+	if repeated(err) {
+		res.Group, err = s.Group(ctx, n.ID)
+	}
 	return res, err
 }
 
@@ -162,6 +166,9 @@ func (s *Service) ChangeGroup(ctx context.Context, id string, c GroupChange) (Gr
 		}
 		return err
 	})
+	if repeated(err) {
+		res.Group, err = s.Group(ctx, id)
+	}
 	return res, err
 }
 
@@ -216,10 +223,14 @@ func (s *Service) step(ctx context.Context, tx Tx, row *GroupRow, c GroupChange)
 		if len(st.Users) > maxGroup {
 			return nil, false, &InvalidError{"members", "names more than " + strconv.Itoa(maxGroup) + " people"}
 		}
+		if len(st.Evidence) > 0 && len(st.Evidence) != len(st.Users) {
+			return nil, false, &InvalidError{"members", "have evidence that is not one for each"}
+		}
 		who, err := found(tx, st.Users)
 		if err != nil {
 			return nil, false, err
 		}
+		who.witness(st)
 		if len(who.missing) > 0 && st.Kind != Remove {
 			if c.Strict {
 				return nil, false, &UnknownMembersError{who.missing}
@@ -249,6 +260,23 @@ type people struct {
 	seqs    []int64 // each once, in the order of the ids
 	ids     map[int64]string
 	missing []string // ids of nobody, each once, in order
+	// evidence of their membership, by sequence number; nil where there is none
+	evidence map[int64][]byte
+}
+
+// witness takes over the evidence of a step.
+func (p *people) witness(st MemberStep) {
+	if len(st.Evidence) == 0 {
+		return
+	}
+	byID := make(map[string][]byte, len(st.Users))
+	for i, id := range st.Users {
+		byID[id] = st.Evidence[i]
+	}
+	p.evidence = make(map[int64][]byte, len(p.seqs))
+	for _, seq := range p.seqs {
+		p.evidence[seq] = byID[p.ids[seq]]
+	}
 }
 
 // found looks users up.
@@ -299,12 +327,22 @@ func difference(tx Tx, row *GroupRow, want []int64) (add, remove []int64, err er
 
 // move adds and removes members, enters what changed, and keeps the row's counts.
 func (s *Service) move(ctx context.Context, tx Tx, row *GroupRow, who people, add, remove []int64) (bool, error) {
-	added, claimed, err := tx.AddMembers(row.Seq, add, SCIM)
+	added, claimed, err := tx.AddMembers(row.Seq, add, SCIM, who.evidence)
+	if err != nil {
+		return false, err
+	}
+	held, err := s.held(tx, row, remove)
 	if err != nil {
 		return false, err
 	}
 	removed, yielded, err := tx.RemoveMembers(row.Seq, remove, SCIM)
 	if err != nil {
+		return false, err
+	}
+	if err := s.await(tx, append(slices.Clone(added), claimed...)); err != nil {
+		return false, err
+	}
+	if err := s.withdraw(tx, row, held, removed); err != nil {
 		return false, err
 	}
 	row.Members += len(added) - len(removed)
@@ -317,6 +355,66 @@ func (s *Service) move(ctx context.Context, tx Tx, row *GroupRow, who people, ad
 		return false, err
 	}
 	return len(added)+len(removed) > 0, nil
+}
+
+// await lets members who have keys wait for the group's.
+func (s *Service) await(tx Tx, members []int64) error {
+	keyed, err := s.keyed(tx)
+	if err != nil || !keyed {
+		return err
+	}
+	for _, seq := range members {
+		if err := tx.KeyedMember(seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// held tells which of a group's members have been granted which of its keys.
+func (s *Service) held(tx Tx, row *GroupRow, members []int64) (map[int64]int, error) {
+	if row.Serial == 0 {
+		return nil, nil
+	}
+	held := make(map[int64]int, len(members))
+	for _, seq := range members {
+		serial, err := tx.Granted(row.Seq, seq)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if serial > 0 {
+			held[seq] = serial
+		}
+	}
+	return held, nil
+}
+
+// withdraw takes the grants of those who have left, and where the policy says so wants a new key for those who stay.
+func (s *Service) withdraw(tx Tx, row *GroupRow, held map[int64]int, left []int64) error {
+	lost := false
+	for _, seq := range left {
+		serial, ok := held[seq]
+		if !ok {
+			continue
+		}
+		lost = true
+		if serial < row.Serial {
+			row.Outdated--
+		}
+		id, err := tx.UserID(seq)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteGrants(row.Seq, id, 0); err != nil {
+			return err
+		}
+	}
+	if !lost {
+		return nil
+	}
+	rotate, err := tx.Setting(settingRotate)
+	row.Rotate = row.Rotate || rotate == "true"
+	return err
 }
 
 // namedMembers is how many people one entry of the log names, which keeps an entry below 32 KiB. More take more
@@ -344,7 +442,7 @@ func (s *Service) enterMembers(ctx context.Context, tx Tx, verb, group string, w
 // DeleteGroup deletes a group that the integration made; one that it was given goes back to the account, less the
 // memberships that came through the integration.
 func (s *Service) DeleteGroup(ctx context.Context, id string, ifRevision int64) error {
-	return s.update(ctx, "group.delete", "group", id, func(tx Tx) error {
+	err := s.update(ctx, "group.delete", "group", id, func(tx Tx) error {
 		row, err := visibleGroup(tx, id)
 		if err != nil {
 			return err
@@ -362,8 +460,15 @@ func (s *Service) DeleteGroup(ctx context.Context, id string, ifRevision int64) 
 		if err != nil {
 			return err
 		}
+		held, err := s.held(tx, &row, seqs)
+		if err != nil {
+			return err
+		}
 		gone, _, err := tx.RemoveMembers(row.Seq, seqs, SCIM)
 		if err != nil {
+			return err
+		}
+		if err := s.withdraw(tx, &row, held, gone); err != nil {
 			return err
 		}
 		row.Members -= len(gone)
@@ -376,4 +481,8 @@ func (s *Service) DeleteGroup(ctx context.Context, id string, ifRevision int64) 
 		}
 		return s.enter(ctx, tx, "group.release", "group", id, "")
 	})
+	if repeated(err) {
+		return nil
+	}
+	return err
 }

@@ -3,10 +3,12 @@ package account
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -44,6 +46,8 @@ type Service struct {
 	rand     io.Reader
 	log      *slog.Logger
 	refusals *rate.Limiter
+	hasKeys  atomic.Bool // known once it has been seen: an account never loses its keys
+	bell     bell
 }
 
 // New makes a Service.
@@ -75,19 +79,42 @@ func (s *Service) after(before time.Time) time.Time {
 const (
 	settingID         = "account.id"
 	settingName       = "account.name"
-	settingGeneration = "integration.generation"
-	settingOwners     = "group.owners" // id of the group Owners
+	settingGeneration = "integration.generation" // number of the newest
+	settingOwners     = "group.owners"           // id of the group Owners
+	settingRoot       = "trust.root"             // public key in whom trust begins, in hexadecimal; none: no keys
+	settingDomains    = "policy.domains"
+	settingNames      = "policy.immediate-names"
+	settingRotate     = "policy.rotate-on-remove"
 )
 
 // Founding is what Found takes.
 type Founding struct {
-	Name     string // of the account
-	Owner    string // display name
-	UserName string // the owner's, an e-mail address
+	Name     string        // of the account
+	Owner    string        // display name
+	UserName string        // the owner's, an e-mail address
+	Keys     *FoundingKeys // nil: an account that admits nobody by keys
+}
+
+// FoundingKeys are the keys of a new account. Whoever makes them chooses the ids, since the keys are bound to them.
+type FoundingKeys struct {
+	Account string // id
+	Root    []byte // public key of the owner in whom trust begins
+	OwnerID string
+	Owner   PersonKeys
+	Groups  [len(privileged)]FoundingGroup // in the order of PrivilegedGroups
+}
+
+// FoundingGroup is one of the groups that every account has.
+type FoundingGroup struct {
+	ID  string
+	Key GroupKey
 }
 
 // privileged are the groups that every account has and no integration sees.
 var privileged = [...]string{"Owners", "Administrators", "Recovery", "Provision Managers"}
+
+// PrivilegedGroups names the groups that every account has and no integration sees, the owners' first.
+func PrivilegedGroups() []string { return privileged[:] }
 
 // Found makes a new account with its privileged groups and its first owner. An account that has been founded stays
 // as it is.
@@ -100,7 +127,12 @@ func (s *Service) Found(ctx context.Context, f Founding) (Info, error) {
 			return err
 		}
 		now := s.now()
-		if info.ID, err = NewID(now, s.rand); err != nil {
+		if f.Keys != nil {
+			info.ID, err = f.Keys.Account, checkID(f.Keys.Account)
+		} else {
+			info.ID, err = NewID(now, s.rand)
+		}
+		if err != nil {
 			return err
 		}
 		if err := errors.Join(tx.SetSetting(settingID, info.ID), tx.SetSetting(settingName, f.Name), tx.SetSetting(settingGeneration, "0")); err != nil {
@@ -111,7 +143,9 @@ func (s *Service) Found(ctx context.Context, f Founding) (Info, error) {
 	if err != nil {
 		return info, err
 	}
-	return s.Describe(ctx)
+	info, err = s.Describe(ctx)
+	s.hasKeys.Store(len(info.Root) > 0)
+	return info, err
 }
 
 func (s *Service) foundGroups(ctx context.Context, tx Tx, f Founding, now time.Time) error {
@@ -119,33 +153,72 @@ func (s *Service) foundGroups(ctx context.Context, tx Tx, f Founding, now time.T
 		Person: Person{UserName: f.UserName, Email: f.UserName, Name: f.Owner}, SignInName: f.UserName,
 		State: Active, Revision: 1, Created: now, Modified: now,
 	}}
+	groups := make([]FoundingGroup, len(privileged))
 	var err error
-	if owner.ID, err = NewID(now, s.rand); err != nil {
-		return err
+	if k := f.Keys; k != nil {
+		owner.ID = k.OwnerID
+		copy(groups, k.Groups[:])
+	} else {
+		if owner.ID, err = NewID(now, s.rand); err != nil {
+			return err
+		}
+		for i := range groups {
+			if groups[i].ID, err = NewID(now, s.rand); err != nil {
+				return err
+			}
+		}
 	}
 	if err := tx.InsertUser(&owner); err != nil {
-		return err
+		return idTaken(err)
+	}
+	if f.Keys != nil {
+		if err := s.foundKeys(tx, owner.Seq, f.Keys); err != nil {
+			return err
+		}
 	}
 	for i, name := range privileged {
-		g := GroupRow{Group: Group{Name: name, Privileged: true, Mode: Exclusive, Revision: 1, Created: now, Modified: now}}
-		if g.ID, err = NewID(now, s.rand); err != nil {
-			return err
-		}
+		g := GroupRow{Group: Group{
+			ID: groups[i].ID, Name: name, Privileged: true, Mode: Exclusive, Revision: 1, Created: now, Modified: now, Serial: groups[i].Key.Serial,
+		}}
 		if err := tx.InsertGroup(&g); err != nil {
-			return err
+			return idTaken(err)
 		}
-		if i > 0 {
+		if i == 0 {
+			if err := s.foundOwners(tx, &g, owner.Seq); err != nil {
+				return err
+			}
+		}
+		if f.Keys == nil {
 			continue
 		}
-		if _, _, err := tx.AddMembers(g.Seq, []int64{owner.Seq}, Manual); err != nil {
-			return err
-		}
-		g.Members = 1
-		if err := errors.Join(tx.UpdateGroup(&g), tx.SetSetting(settingOwners, g.ID)); err != nil {
+		key := groups[i].Key
+		if err := errors.Join(tx.Attest(attestedTrust, g.ID, key.Serial, key.Attestation), s.grantAll(tx, &g, key.Serial, key.Grants)); err != nil {
 			return err
 		}
 	}
 	return s.enter(ctx, tx, "account.found", "account", "", owner.ID)
+}
+
+func (s *Service) foundOwners(tx Tx, g *GroupRow, owner int64) error {
+	if _, _, err := tx.AddMembers(g.Seq, []int64{owner}, Manual, nil); err != nil {
+		return err
+	}
+	g.Members = 1
+	if err := errors.Join(tx.UpdateGroup(g), tx.SetSetting(settingOwners, g.ID)); err != nil {
+		return err
+	}
+	if g.Serial > 0 {
+		return tx.SetGranted(g.Seq, owner, g.Serial)
+	}
+	return nil
+}
+
+// foundKeys keeps the owner's keys.
+func (s *Service) foundKeys(tx Tx, owner int64, k *FoundingKeys) error {
+	keys := k.Owner
+	keys.SessionsFrom = s.now()
+	return errors.Join(tx.SetSetting(settingRoot, hex.EncodeToString(k.Root)), tx.PutPersonKeys(owner, &keys),
+		tx.Attest(attestedTrust, k.OwnerID, keys.Serial, keys.Attestation))
 }
 
 // Describe names the account. ErrNotFound where none has been founded.
@@ -158,43 +231,25 @@ func (s *Service) Describe(ctx context.Context) (Info, error) {
 		if info.ID == "" {
 			return ErrNotFound
 		}
-		info.Name, err = tx.Setting(settingName)
+		if info.Name, err = tx.Setting(settingName); err != nil {
+			return err
+		}
+		root, err := tx.Setting(settingRoot)
+		if err == nil && root != "" {
+			info.Root, err = hex.DecodeString(root)
+		}
 		return err
 	})
 	return info, err
 }
 
-// Generation is the number of the integration's credentials that count.
-func (s *Service) Generation(ctx context.Context) (int, error) {
-	var n int
-	err := s.store.View(ctx, func(tx Tx) error {
-		text, err := tx.Setting(settingGeneration)
-		if err == nil {
-			n, err = strconv.Atoi(text)
-		}
-		return err
-	})
-	return n, err
-}
-
-// NextGeneration begins a new generation of the integration's credentials: those before it are dead.
-func (s *Service) NextGeneration(ctx context.Context) (int, error) {
-	var n int
-	err := s.store.Update(ctx, func(tx Tx) error {
-		text, err := tx.Setting(settingGeneration)
-		if err != nil {
-			return err
-		}
-		if n, err = strconv.Atoi(text); err != nil {
-			return err
-		}
-		n++
-		if err := tx.SetSetting(settingGeneration, strconv.Itoa(n)); err != nil {
-			return err
-		}
-		return s.enter(ctx, tx, "integration.regenerate", "integration", "", strconv.Itoa(n))
-	})
-	return n, err
+// keyed tells whether the account admits people by keys.
+func (s *Service) keyed(tx Tx) (bool, error) {
+	if s.hasKeys.Load() {
+		return true, nil
+	}
+	root, err := tx.Setting(settingRoot)
+	return root != "", err
 }
 
 // Backup writes a consistent copy of the account to a path that does not exist yet.
@@ -210,7 +265,13 @@ func (s *Service) enter(ctx context.Context, tx Tx, verb, object, id, detail str
 
 // update runs a change, and enters a refusal by the rules into the log after it has been undone.
 func (s *Service) update(ctx context.Context, verb, object, id string, change func(Tx) error) error {
+	if c := CallFrom(ctx); c != nil {
+		change = s.once(c, change)
+	}
 	err := s.store.Update(ctx, change)
+	if err == nil {
+		s.bell.ring()
+	}
 	reason := refusal(err)
 	if reason == "" || !s.refusals.AllowN(s.clock(), 1) {
 		return err

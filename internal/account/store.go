@@ -1,6 +1,9 @@
 package account
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Store holds an account's rows. It knows uniqueness and references and no other rule. Its errors wrap ErrNotFound,
 // ErrUserNameTaken, ErrIDTaken or ErrUnavailable; all others are bugs.
@@ -30,6 +33,9 @@ type GroupRow struct {
 	Seq int64
 	Group
 	ThroughSCIM int // how many of the memberships came through SCIM
+	// Outdated is how many members hold a grant of an older key than the present one. While there are some, grants of
+	// older keys stay.
+	Outdated int
 }
 
 // Visible tells whether the integration sees the group.
@@ -74,8 +80,8 @@ type Tx interface {
 	// MemberSeqs lists the members of a group that came from a source, from Both included, or from any with "".
 	MemberSeqs(group int64, from Source) ([]int64, error)
 	// AddMembers adds those who are not in yet. Claimed are those who were in from the other source, and now are from
-	// Both.
-	AddMembers(group int64, users []int64, from Source) (added, claimed []int64, err error)
+	// Both. evidence, by sequence number, is kept with those of both who have some.
+	AddMembers(group int64, users []int64, from Source, evidence map[int64][]byte) (added, claimed []int64, err error)
 	// RemoveMembers removes those who are in from that source alone. Yielded are those who were in from Both, and now
 	// are from the other source alone.
 	RemoveMembers(group int64, users []int64, from Source) (removed, yielded []int64, err error)
@@ -85,8 +91,79 @@ type Tx interface {
 	// Members lists members as MemberSeqs does, in the order in which the users were made, strictly after one.
 	Members(group int64, after string, limit int, from Source) ([]Member, error)
 
+	KeyTx
+
 	// Log appends an entry; the store numbers it and links it into the chain with its commit.
 	Log(e Entry) error
 	Entries(after int64, limit int) ([]Entry, error)
 	Links(after int64, limit int) ([]Link, error)
+	// Head is the number of the last entry; 0 where there is none.
+	Head() (int64, error)
 }
+
+// KeyTx is what a Tx knows of keys, invitations and credentials.
+type KeyTx interface {
+	Invitation(user int64) (InvitationRow, error)
+	PutInvitation(user int64, i *InvitationRow) error
+	// Invitations lists those in any of the states, by sequence number of the user, strictly after one.
+	Invitations(states []InvitationState, after int64, limit int) ([]InvitationRow, error)
+	// Unsent lists invitations that are open and not sent, with a link to deliver or without one.
+	Unsent(withLink bool, limit int) ([]InvitationRow, error)
+	// Expired lists users whose invitation is open and ended before a time.
+	Expired(before time.Time, limit int) ([]int64, error)
+
+	PersonKeys(user int64) (PersonKeys, error)
+	PutPersonKeys(user int64, k *PersonKeys) error
+	DeletePersonKeys(user int64) error
+
+	// AddDue marks a user as waiting for the bridge. Twice is once.
+	AddDue(user int64) error
+	RemoveDue(user int64) error
+	// DueUsers lists the users that wait, by sequence number, strictly after one.
+	DueUsers(after int64, limit int) ([]int64, error)
+	// UserBySeq finds a user by sequence number.
+	UserBySeq(seq int64) (UserRow, error)
+	// DueMembers marks the members of a group who have keys as waiting.
+	DueMembers(group int64) error
+	// KeyedMember marks a user as waiting if the user has keys.
+	KeyedMember(user int64) error
+	// UnkeyedGroups lists groups that the integration sees and that have no key or want a new one.
+	UnkeyedGroups(limit int) ([]GroupRow, error)
+
+	// Pending lists the memberships of a user in groups with a key that the integration manages, and for which the
+	// user has no grant of the group's present key, but for those that were refused.
+	Pending(user int64) ([]PendingMembership, error)
+	// Granted is the serial of the newest grant to a member: 0 none, RefusedGrant refused; ErrNotFound for who is no member.
+	Granted(group, user int64) (int, error)
+	SetGranted(group, user int64, serial int) error
+	// CountGranted counts the members of a group who have a grant of any of its keys.
+	CountGranted(group int64) (int, error)
+	PutGrant(group int64, g *Grant) error
+	// DeleteGrants removes a holder's grants of a group; with "" everybody's of serials below one.
+	DeleteGrants(group int64, holder string, below int) error
+	// GrantsTo lists grants of groups, of every serial, to a holder, by sequence number of the group, strictly after one. It
+	// names the last of them.
+	GrantsTo(to Holder, after int64, limit int) (grants []Grant, last int64, err error)
+	// GrantsOf lists the grants of one group to a holder, by serial.
+	GrantsOf(group int64, to Holder) ([]Grant, error)
+	// DeleteGrantsTo removes all grants to a holder.
+	DeleteGrantsTo(to Holder) error
+
+	// Attest keeps a signed statement; the same kind, subject and serial replaces.
+	Attest(kind, subject string, serial int, body []byte) error
+	// Attestations lists statements of a kind, of one subject or with "" of all, by subject and serial.
+	Attestations(kind, subject string) ([][]byte, error)
+
+	// Generations lists the integration's credentials by number.
+	Generations() ([]Generation, error)
+	PutGeneration(g *Generation) error
+
+	// Once remembers a call by its idempotency key within the change that it makes. Where the key is known already it
+	// returns the digest that came with it.
+	Once(key string, digest []byte, at time.Time) (known []byte, err error)
+	// Forget removes keys of calls before a time.
+	Forget(before time.Time) error
+}
+
+// RefusedGrant is in the place of a serial where a membership has been refused by the bridge.
+const RefusedGrant = -1

@@ -77,6 +77,9 @@ func (s *Service) Invite(ctx context.Context, i Invitation) (User, error) {
 	}
 	var u User
 	err = s.update(ctx, "user.invite", "user", i.ID, func(tx Tx) error {
+		if err := permitted(tx, i.Email); err != nil {
+			return err
+		}
 		holder, err := tx.UserByName(Fold(i.UserName))
 		switch {
 		case errors.Is(err, ErrNotFound):
@@ -99,6 +102,26 @@ func (s *Service) Invite(ctx context.Context, i Invitation) (User, error) {
 		u, err = s.insert(ctx, tx, i)
 		return err
 	})
+	if repeated(err) {
+		return s.invited(ctx, i)
+	}
+	return u, err
+}
+
+// invited finds who an invitation, carried out before, has made or brought back.
+func (s *Service) invited(ctx context.Context, i Invitation) (User, error) {
+	u, err := s.User(ctx, i.ID)
+	if !errors.Is(err, ErrNotFound) {
+		return u, err
+	}
+	err = s.store.View(ctx, func(tx Tx) error {
+		row, err := tx.UserByName(Fold(i.UserName))
+		if err != nil {
+			return err
+		}
+		u, err = withGroups(tx, &row)
+		return err
+	})
 	return u, err
 }
 
@@ -114,6 +137,9 @@ func (s *Service) insert(ctx context.Context, tx Tx, i Invitation) (User, error)
 	if err := tx.InsertUser(&row); err != nil {
 		return User{}, idTaken(err)
 	}
+	if err := s.settle(ctx, tx, nil, &row); err != nil {
+		return User{}, err
+	}
 	return row.User, s.enter(ctx, tx, "user.invite", "user", row.ID, string(row.State))
 }
 
@@ -126,6 +152,9 @@ func (s *Service) takeBack(ctx context.Context, tx Tx, old *UserRow, i Invitatio
 	}
 	s.touch(&row)
 	if err := tx.UpdateUser(old, &row); err != nil {
+		return User{}, err
+	}
+	if err := s.settle(ctx, tx, old, &row); err != nil {
 		return User{}, err
 	}
 	return row.User, s.enter(ctx, tx, "user.takeback", "user", row.ID, string(row.State))
@@ -213,6 +242,9 @@ func (s *Service) ChangeUser(ctx context.Context, id string, c UserChange) (User
 			if err := tx.UpdateUser(&old, &row); err != nil {
 				return err
 			}
+			if err := s.settle(ctx, tx, &old, &row); err != nil {
+				return err
+			}
 			for _, verb := range verbs {
 				if err := s.enter(ctx, tx, verb, "user", id, string(row.State)); err != nil {
 					return err
@@ -222,12 +254,20 @@ func (s *Service) ChangeUser(ctx context.Context, id string, c UserChange) (User
 		u, err = withGroups(tx, &row)
 		return err
 	})
+	if repeated(err) {
+		return s.User(ctx, id)
+	}
 	return u, err
 }
 
 // apply carries a change into the row and names what was done; nothing where nothing changes.
 func (s *Service) apply(ctx context.Context, tx Tx, row *UserRow, c UserChange) (verbs []string, err error) {
 	if c.Person != nil && !samePerson(&row.Person, c.Person, row.ProfileStale) {
+		if Fold(c.Person.Email) != Fold(row.Email) {
+			if err := permitted(tx, c.Person.Email); err != nil {
+				return nil, err
+			}
+		}
 		if Fold(c.Person.UserName) != Fold(row.UserName) {
 			if err := s.rename(ctx, tx, row, c.Person.UserName); err != nil {
 				return nil, err
@@ -272,7 +312,11 @@ func (s *Service) rename(ctx context.Context, tx Tx, row *UserRow, name string) 
 		return err
 	}
 	row.SignInName = signInName(row, name)
-	return nil
+	immediate, err := tx.Setting(settingNames)
+	if err == nil && immediate == "true" {
+		row.SignInName = name
+	}
+	return err
 }
 
 // unprotected refuses to suspend or release whom the account protects.
@@ -313,7 +357,7 @@ func lastOwner(tx Tx, row *UserRow) (bool, error) {
 
 // ReleaseUser lets go: suspended, out of all groups, gone for the integration. The account keeps the person.
 func (s *Service) ReleaseUser(ctx context.Context, id string, ifRevision int64) error {
-	return s.update(ctx, "user.release", "user", id, func(tx Tx) error {
+	err := s.update(ctx, "user.release", "user", id, func(tx Tx) error {
 		old, err := visibleUser(tx, id)
 		if err != nil {
 			return err
@@ -334,8 +378,15 @@ func (s *Service) ReleaseUser(ctx context.Context, id string, ifRevision int64) 
 		if err := tx.UpdateUser(&old, &row); err != nil {
 			return err
 		}
+		if err := s.settle(ctx, tx, &old, &row); err != nil {
+			return err
+		}
 		return s.enter(ctx, tx, "user.release", "user", id, string(row.State))
 	})
+	if repeated(err) {
+		return nil
+	}
+	return err
 }
 
 // leaveAll takes a user out of every group.
@@ -350,6 +401,10 @@ func (s *Service) leaveAll(ctx context.Context, tx Tx, user *UserRow) error {
 			return err
 		}
 		one := []int64{user.Seq}
+		held, err := s.held(tx, &g, one)
+		if err != nil {
+			return err
+		}
 		through, yielded, err := tx.RemoveMembers(seq, one, SCIM)
 		if err != nil {
 			return err
@@ -360,6 +415,9 @@ func (s *Service) leaveAll(ctx context.Context, tx Tx, user *UserRow) error {
 		}
 		g.Members -= len(through) + len(manual)
 		g.ThroughSCIM -= len(through) + len(yielded)
+		if err := s.withdraw(tx, &g, held, append(through, manual...)); err != nil {
+			return err
+		}
 		g.Revision++
 		g.Modified = s.after(g.Modified)
 		if err := tx.UpdateGroup(&g); err != nil {

@@ -282,6 +282,27 @@ func TestLargeGroup(t *testing.T) {
 	}
 }
 
+// TestMediaTypes: what Accept asks for, in any case (RFC 9110 §8.3.1).
+func TestMediaTypes(t *testing.T) {
+	t.Parallel()
+	c := start(t)
+	for accept, want := range map[string]string{
+		"": "application/scim+json", "*/*": "application/scim+json", "text/html": "application/scim+json",
+		"application/json": "application/json", "Application/JSON; charset=UTF-8": "application/json",
+		"Application/SCIM+JSON": "application/scim+json", "application/json, */*": "application/scim+json",
+	} {
+		for _, path := range []string{"/Users", "/Users/none"} {
+			r := httptest.NewRequest("GET", path, http.NoBody)
+			r.Header.Set("Accept", accept)
+			w := httptest.NewRecorder()
+			c.h.ServeHTTP(w, r)
+			if got := w.Header().Get("Content-Type"); got != want {
+				t.Errorf("%s with Accept %q is %q, want %q", path, accept, got, want)
+			}
+		}
+	}
+}
+
 // TestBulk resolves references in any order, goes on after failures and stops where it is told to.
 func TestBulk(t *testing.T) {
 	t.Parallel()
@@ -297,6 +318,10 @@ func TestBulk(t *testing.T) {
 		}
 		return strings.Join(list, " ")
 	}
+	boss := func(id, manager string) string {
+		return fmt.Sprintf(`{"method":"POST","path":"/Users","bulkId":%q,"data":{"userName":"%s@example.com",%q:{"department":"circle","manager":{"value":"bulkId:%s"}}}}`,
+			id, id, "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", manager)
+	}
 	const group = `{"method":"POST","path":"/Groups","bulkId":"g","data":{"displayName":"bulk","members":[{"value":"bulkId:u"}]}}`
 	const user = `{"method":"POST","path":"/Users","bulkId":"u","data":{"userName":"bulk@example.com"}}`
 	if got := statuses(`{"Operations":[` + group + `,` + user + `]}`); got != "201 201" {
@@ -310,9 +335,15 @@ func TestBulk(t *testing.T) {
 		"stops":               {`{"failOnErrors":1,"Operations":[` + user + `,{"method":"POST","path":"/Users","bulkId":"w","data":{"userName":"never@example.com"}}]}`, "409"},
 		"unknown reference":   {`{"Operations":[{"method":"DELETE","path":"/Users/bulkId:none"}]}`, "400"},
 		"circle":              {`{"Operations":[{"method":"POST","path":"/Groups","bulkId":"a","data":{"displayName":"a","members":[{"value":"bulkId:b"}]}},{"method":"POST","path":"/Groups","bulkId":"b","data":{"displayName":"b","members":[{"value":"bulkId:a"}]}}]}`, "409 409"},
+		"circle of people":    {`{"Operations":[` + boss("a", "b") + `,` + boss("b", "c") + `,` + boss("c", "a") + `]}`, "201 201 201"},
+		"own manager":         {`{"Operations":[` + boss("self", "self") + `]}`, "201"},
+		"circle that fails":   {`{"Operations":[` + boss("d", "owner") + `,` + boss("owner", "d") + `]}`, "409 409"},
+		"circle that stops":   {`{"failOnErrors":1,"Operations":[` + boss("e", "owner") + `,` + boss("owner", "e") + `]}`, "409 409"},
+		"circle to a group":   {`{"Operations":[{"method":"POST","path":"/Users","bulkId":"f","data":{"userName":"f@example.com","manager":"bulkId:g"}},{"method":"POST","path":"/Groups","bulkId":"g","data":{"displayName":"f","members":[{"value":"bulkId:f"}]}}]}`, "201 201"},
 		"methods and paths":   {`{"Operations":[{"method":"GET","path":"/Users"},{"method":"POST","path":"/Nope","bulkId":"x","data":{}},{"method":"PUT","path":"/Users","data":{}},{"path":"/Users"}]}`, "405 404 405 400"},
 		"made, changed, gone": {`{"Operations":[{"method":"POST","path":"/Users","bulkId":"m","data":{"userName":"m@example.com"}},{"method":"PATCH","path":"/Users/bulkId:m","data":{"Operations":[{"op":"replace","path":"active","value":false}]}},{"method":"DELETE","path":"/Users/bulkId:m"}]}`, "201 200 204"},
 		"POST without bulkId": {`{"Operations":[{"method":"POST","path":"/Users","data":{"userName":"no@example.com"}}]}`, "400"},
+		"operations alone":    {`{"Operations":[{"method":"POST","path":"/Users","bulkId":"o","data":{"userName":"o@example.com"}},{"method":"PATCH","path":"/Users/bulkId:o","data":[{"op":"replace","path":"title","value":"alone"}]},{"method":"PUT","path":"/Users/bulkId:o","data":[]}]}`, "201 200 400"},
 		"reference in a path": {`{"Operations":[{"method":"POST","path":"/Users","bulkId":"p","data":{"userName":"p@example.com"}},{"method":"POST","path":"/Groups","bulkId":"q","data":{"displayName":"q","members":[{"value":"bulkId:p"}]}},{"method":"PATCH","path":"/Groups/bulkId:q","data":{"Operations":[{"op":"remove","path":"members[value eq \"bulkId:p\"]"}]}}]}`, "201 201 200"},
 	} {
 		if got := statuses(q.body); got != q.want {
@@ -321,6 +352,18 @@ func TestBulk(t *testing.T) {
 	}
 	if d := c.list("/Groups?filter=displayName+eq+%22q%22"); len(d.Resources) != 1 || len(d.Resources[0].Members) != 0 {
 		t.Errorf("the reference in a path was not resolved: %+v", d)
+	}
+	if d := c.list("/Users?filter=title+eq+%22alone%22"); len(d.Resources) != 1 {
+		t.Errorf("the operations alone were not applied: %+v", d)
+	}
+	for name, manager := range map[string]string{"a": "b", "b": "c", "c": "a", "self": "self"} {
+		id := c.list("/Users?filter=" + url.QueryEscape(`userName eq "`+manager+`@example.com"`)).Resources[0].ID
+		if d := c.list("/Users?filter=" + url.QueryEscape(`userName eq "`+name+`@example.com" and department eq "circle" and manager eq "`+id+`"`)); len(d.Resources) != 1 {
+			t.Errorf("the manager of %s is not %s: %+v", name, manager, d)
+		}
+	}
+	if d := c.list("/Users?filter=" + url.QueryEscape(`userName sw "d@" or userName sw "e@"`)); len(d.Resources) != 0 {
+		t.Errorf("half of a circle is left: %+v", d)
 	}
 }
 

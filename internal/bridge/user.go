@@ -68,10 +68,7 @@ func (b *Bridge) replaceUser(ctx context.Context, id string, body *scim.Object, 
 }
 
 func (b *Bridge) patchUser(ctx context.Context, id string, ops []patch.Operation, ifMatch string, shape protocol.Shape) (protocol.Resource, error) {
-	active, only, err := b.onlyActive(ops)
-	if err != nil {
-		return protocol.Resource{}, err
-	}
+	active, only := b.onlyActive(ops)
 	u, err := b.changeUser(ctx, id, ifMatch, !only, func(old *account.User) (account.UserChange, error) {
 		if only {
 			return account.UserChange{Active: &active}, nil
@@ -156,36 +153,37 @@ func (b *Bridge) deleteUser(ctx context.Context, id, ifMatch string) error {
 
 // onlyActive tells whether the operations do nothing but set active, which is the commonest change of all and needs
 // no look at the profile.
-func (b *Bridge) onlyActive(ops []patch.Operation) (active, only bool, err error) {
+func (b *Bridge) onlyActive(ops []patch.Operation) (active, only bool) {
 	target, ok := b.users.Resolve("", "active", "")
 	if !ok {
-		return false, false, nil
+		return false, false
 	}
 	for _, op := range ops {
 		if op.Op == patch.Remove {
-			return false, false, nil
+			return false, false
 		}
 		value := op.Value
 		if op.HasPath {
 			if !strings.EqualFold(op.Path.String(), "active") {
-				return false, false, nil
+				return false, false
 			}
 		} else {
 			o, ok := value.(*scim.Object)
 			if !ok || o.Len() != 1 || !o.Has("active") {
-				return false, false, nil
+				return false, false
 			}
 			value = o.Get("active")
 		}
+		// What is no boolean as it stands is left to package patch, which knows the dialects.
 		v, err := b.users.Coerce(target, value)
 		if err != nil {
-			return false, false, err
+			return false, false
 		}
 		if active, ok = v.(bool); !ok {
-			return false, false, nil
+			return false, false
 		}
 	}
-	return active, len(ops) > 0, nil
+	return active, len(ops) > 0
 }
 
 // takeActive removes active from a document and returns it, nil where it is unassigned.

@@ -10,6 +10,7 @@ const (
 	generationLabel    = "scimbridge generation 1"
 	personLabel        = "scimbridge person 1"
 	groupKeyLabel      = "scimbridge group key 1"
+	ownersLabel        = "scimbridge owners 1"
 	membershipLabel    = "scimbridge membership 1"
 	challengeLabel     = "scimbridge challenge 1"
 	possessionLabel    = "scimbridge possession 1"
@@ -28,6 +29,7 @@ var (
 	_ Claim = GenerationClaim{}
 	_ Claim = PersonClaim{}
 	_ Claim = GroupKeyClaim{}
+	_ Claim = OwnersClaim{}
 	_ Claim = MembershipClaim{}
 	_ Claim = ChallengeClaim{}
 	_ Claim = PossessionClaim{}
@@ -77,6 +79,18 @@ type GroupKeyClaim struct {
 
 func (c GroupKeyClaim) encode() []byte {
 	return appendList(nil, groupKeyLabel, c.Account, c.Group, number(c.Serial), string(c.Public.Bytes()))
+}
+
+// OwnersClaim says that the keys are those of the group of the account's owners, to which the key of every group is
+// granted. An administrator signs it, and nobody else can: no other group is taken for the owners'.
+type OwnersClaim struct {
+	Account, Group string
+	Serial         int
+	Public         Public
+}
+
+func (c OwnersClaim) encode() []byte {
+	return appendList(nil, ownersLabel, c.Account, c.Group, number(c.Serial), string(c.Public.Bytes()))
 }
 
 // MembershipClaim says that a user belongs to a group. Whoever makes the membership signs it. It carries no number:
@@ -140,6 +154,8 @@ func decodeClaim(raw []byte) (Claim, bool) {
 		c = PersonClaim{r.text(), r.text(), r.number(), r.text(), r.public()}
 	case groupKeyLabel:
 		c = GroupKeyClaim{r.text(), r.text(), r.number(), r.public()}
+	case ownersLabel:
+		c = OwnersClaim{r.text(), r.text(), r.number(), r.public()}
 	case membershipLabel:
 		c = MembershipClaim{r.text(), r.text(), r.text()}
 	case challengeLabel:

@@ -20,6 +20,7 @@ func claims(t testing.TB) []keyset.Claim {
 		keyset.GenerationClaim{Account: account, Integration: integration, Generation: 1, Public: p},
 		keyset.PersonClaim{Account: account, User: user, Serial: 1, Email: email, Public: p},
 		keyset.GroupKeyClaim{Account: account, Group: group, Serial: 1, Public: p},
+		keyset.OwnersClaim{Account: account, Group: group, Serial: 1, Public: p},
 		keyset.MembershipClaim{Account: account, Group: group, User: user},
 		keyset.ChallengeClaim{Host: "account.example.com", Account: account, Subject: user, Serial: 1, Nonce: []byte("nonce")},
 		keyset.PossessionClaim{Account: account, User: user, Email: email, Number: 1, Public: p},

@@ -37,6 +37,7 @@
 //	"scimbridge generation 1"     account, integration, generation, public keys
 //	"scimbridge person 1"         account, user, serial, e-mail, public keys
 //	"scimbridge group key 1"      account, group, serial, public keys
+//	"scimbridge owners 1"         account, group, serial, public keys
 //	"scimbridge membership 1"     account, group, user
 //	"scimbridge challenge 1"      host, account, subject, serial, nonce
 //	"scimbridge possession 1"     account, user, e-mail, number, public keys
@@ -146,7 +147,7 @@ import "errors"
 
 // Sentinels.
 var (
-	ErrTokenFormat   = errors.New("this is no bearer token of a bridge: it begins with scb_ and has 62 characters")
+	ErrTokenFormat   = errors.New("this is no bearer token of a bridge: it begins with scb_ and has 62 characters. Copy it again")
 	ErrTokenChecksum = errors.New("the bearer token is incomplete or mistyped: its checksum is wrong. Copy it again")
 	ErrWrongToken    = errors.New("the bearer token is not the one of this scimsession")
 	ErrAltered       = errors.New("the scimsession has been altered or damaged")
@@ -176,5 +177,5 @@ var (
 	// ErrForeignSession tells what to do with a scimsession of the original.
 	ErrForeignSession = errors.New("this is a scimsession of 1Password's, which only 1Password's bridge can use. Make one with \"scimbridge credentials new\", put it in the place of this one, and give the identity provider the new bearer token")
 	// ErrTokenInstead means that the token stands where the file belongs.
-	ErrTokenInstead = errors.New("this is a bearer token, and the scimsession belongs here. The token goes to the identity provider")
+	ErrTokenInstead = errors.New("this is a bearer token, and the scimsession belongs here, the file that \"scimbridge credentials new\" wrote. The token goes to the identity provider")
 )

@@ -69,3 +69,19 @@ func TestSecretsAreRedacted(t *testing.T) {
 		}
 	}
 }
+
+func TestRedact(t *testing.T) {
+	t.Parallel()
+	secret := token(t, 1).Reveal()
+	for in, want := range map[string]string{
+		"nothing to hide":              "nothing to hide",
+		"open " + secret + ": no file": "open " + secret[:13] + "[secret]: no file",
+		secret[:30] + "\n":             secret[:13] + "[secret]\n",
+		"scb_aaaaaaaa_…":               "scb_aaaaaaaa_…",
+	} {
+		var b bytes.Buffer
+		if n, err := keyset.Redact(&b).Write([]byte(in)); err != nil || n != len(in) || b.String() != want {
+			t.Errorf("%q: %q, %d, %v", in, b.String(), n, err)
+		}
+	}
+}

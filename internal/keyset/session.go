@@ -105,7 +105,7 @@ func ParseSession(raw []byte) (*Session, error) {
 		}
 	}
 	if again, err := json.Marshal(f); err != nil || !bytes.Equal(again, raw) {
-		return nil, fmt.Errorf("%w: it is not spelled as it was written", ErrAltered)
+		return nil, fmt.Errorf("%w: it is not spelled as it was written; formatting it anew is enough for that", ErrAltered)
 	}
 	if err := s.decode(); err != nil {
 		return nil, err
@@ -187,6 +187,9 @@ func parseTime(text string) (time.Time, bool) {
 
 // jsonReason leaves out of an error what might be a secret.
 func jsonReason(err error) string {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "its end is missing"
+	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return "it is not JSON from byte " + strconv.FormatInt(syntax.Offset, 10) + " on"

@@ -18,6 +18,7 @@ type Trust struct {
 	administrators map[Signer]bool
 	generations    map[Signer]bool
 	groups         map[groupSerial]groupKey
+	owners         OwnersClaim // of the highest serial
 }
 
 type groupSerial struct {
@@ -88,6 +89,8 @@ func (t *Trust) check(a Attestation) error {
 		account, public = c.Account, c.Public
 	case GroupKeyClaim:
 		account, public = c.Account, c.Public
+	case OwnersClaim:
+		account, public = c.Account, c.Public
 	default:
 		return ErrAttestation
 	}
@@ -111,14 +114,29 @@ func (t *Trust) take(c Claim) error {
 	case GenerationClaim:
 		t.generations[c.Public.signer] = true
 	case GroupKeyClaim:
-		at := groupSerial{c.Group, c.Serial}
-		known, ok := t.groups[at]
-		if ok && (known.disputed || known.public != c.Public) {
-			t.groups[at] = groupKey{disputed: true}
+		return t.takeGroup(c)
+	case OwnersClaim:
+		if err := t.takeGroup(GroupKeyClaim(c)); err != nil {
+			return err
+		}
+		if t.owners.Group != "" && t.owners.Group != c.Group {
 			return ErrDisputed
 		}
-		t.groups[at] = groupKey{public: c.Public}
+		if c.Serial > t.owners.Serial {
+			t.owners = c
+		}
 	}
+	return nil
+}
+
+func (t *Trust) takeGroup(c GroupKeyClaim) error {
+	at := groupSerial{c.Group, c.Serial}
+	known, ok := t.groups[at]
+	if ok && (known.disputed || known.public != c.Public) {
+		t.groups[at] = groupKey{disputed: true}
+		return ErrDisputed
+	}
+	t.groups[at] = groupKey{public: c.Public}
 	return nil
 }
 
@@ -130,6 +148,8 @@ func describe(c Claim) string {
 		return fmt.Sprintf("integration %s, generation %d", c.Integration, c.Generation)
 	case GroupKeyClaim:
 		return fmt.Sprintf("key of group %s, serial %d", c.Group, c.Serial)
+	case OwnersClaim:
+		return fmt.Sprintf("key of the owners' group %s, serial %d", c.Group, c.Serial)
 	}
 	return fmt.Sprintf("%T", c)
 }
@@ -165,4 +185,11 @@ func (t *Trust) GroupKey(group string, serial int) (Public, bool) {
 	defer t.mu.RUnlock()
 	k, ok := t.groups[groupSerial{group, serial}]
 	return k.public, ok && !k.disputed
+}
+
+// Owners returns the newest key of the group of the owners. Its zero value means that none has been attested.
+func (t *Trust) Owners() OwnersClaim {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.owners
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/scimbridge/internal/keyset"
 	"github.com/scimbridge/scimbridge/scim"
 )
 
@@ -34,17 +35,29 @@ func (Secret) String() string { return "[secret]" }
 // LogValue redacts.
 func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 
-// bearer returns the token of the Authorization header (RFC 6750 §2.1); the scheme's case does not matter.
+// bearer returns the token of the Authorization header (RFC 6750 §2.1); the scheme's case does not matter. Identity
+// providers whose form asks for "header" or "basic" authentication send the same token bare, with another word before
+// it, or as the password (Okta, PingFederate, JumpCloud). A token is recognised by its own form, so that taking these
+// lets nothing else in.
 func bearer(r *http.Request) (token string, given bool) {
-	header := r.Header.Get("Authorization")
+	header := strings.TrimSpace(r.Header.Get("Authorization"))
 	if header == "" {
 		return "", false
 	}
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	scheme, token, two := strings.Cut(header, " ")
+	token = strings.TrimSpace(token)
+	switch {
+	case !two:
+		token = scheme
+	case strings.EqualFold(scheme, "Bearer"):
+		return token, true
+	case strings.EqualFold(scheme, "Basic"):
+		_, token, _ = r.BasicAuth()
+	}
+	if _, err := keyset.ParseToken(token); err != nil {
 		return "", true
 	}
-	return strings.TrimSpace(token), true
+	return token, true
 }
 
 // guard lets SCIM requests in that carry the right token; the first of them unlocks the bridge.
@@ -59,6 +72,9 @@ func (s *Server) guard(r *http.Request, public bool) error {
 	if s.Lock.Present(token) == nil {
 		return nil
 	}
+	if token == "" {
+		return unauthorized("The Authorization header is not of the form \"Bearer scb_…\". Set the identity provider to send the bearer token so.")
+	}
 	if s.Monitoring.Is(token) {
 		return scim.Errorf(403, "", "This token is the monitoring token; it opens /monitoring, /health and /metrics only.")
 	}
@@ -68,8 +84,8 @@ func (s *Server) guard(r *http.Request, public bool) error {
 // refuse answers a wrong token, sparingly for a source that keeps sending them.
 func (s *Server) refuse(r *http.Request) *scim.Error {
 	s.Metrics.wrongTokens.Inc()
-	if wait, ok := s.limits.allow(s.Source(r)); !ok {
-		return scim.Errorf(429, "", "Too many wrong tokens came from this address. Wait %d seconds, and check which token the identity provider has.", wait)
+	if _, ok := s.limits.allow(s.Source(r)); !ok {
+		return scim.Errorf(429, "", "Too many wrong tokens came from this address. Wait as long as Retry-After says, and check which token the identity provider has.")
 	}
 	return unauthorized("The token is not the bearer token of this bridge. If the credentials were made anew, give the identity provider the new token.")
 }

@@ -66,6 +66,8 @@ func (s *Server) mayRead(r *http.Request, who int) *scim.Error {
 		return nil
 	case who == monitorOnly && !s.Monitoring.Set():
 		return scim.Errorf(404, "", "/monitoring is off. Set OP_MONITORING_TOKEN_FILE to switch it on.")
+	case who == bearerOnly && s.Lock == nil:
+		return scim.Errorf(503, "", noSession)
 	case who == monitorOnly && given && s.Lock != nil && s.Lock.Present(token) == nil:
 		return unauthorized("/monitoring has a token of its own, that of OP_MONITORING_TOKEN_FILE. The bearer token opens /health.")
 	case who == bearerOnly && given && s.Lock != nil && s.Lock.Present(token) == nil:

@@ -29,6 +29,9 @@ import (
 	"github.com/scimbridge/scimbridge/scim"
 )
 
+// LevelTrace is below debug: also what was asked for, with the names and addresses in it.
+const LevelTrace = slog.LevelDebug - 4
+
 // Config is what New needs.
 type Config struct {
 	Provider scimapi.Provider // nil: no scimsession is configured, so that there is nothing to serve
@@ -88,6 +91,11 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		s.Log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("method", known(r.Method)), slog.String("route", pattern),
 			slog.Int("status", w.status()), slog.Duration("took", took), slog.Int64("bytes", w.bytes), slog.String("request", id))
 	}()
+	if s.Log.Enabled(ctx, slog.LevelDebug) {
+		s.Log.LogAttrs(ctx, slog.LevelDebug, "request begins", slog.String("path", r.URL.Path), slog.String("source", s.Source(r).String()),
+			slog.String("client", r.UserAgent()), slog.String("request", id))
+		s.Log.LogAttrs(ctx, LevelTrace, "query", slog.String("query", r.URL.RawQuery), slog.String("request", id))
+	}
 	pattern = s.route(w, r)
 }
 
@@ -118,11 +126,14 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) string {
 	}
 	prefix, rest := base(segments)
 	if s.scim == nil {
-		scimapi.WriteError(w, r, scim.Errorf(503, "", "The bridge has no scimsession, so that it cannot serve anything yet. Open /app of this bridge in a browser: it says what is missing."))
+		scimapi.WriteError(w, r, scim.Errorf(503, "", noSession))
 		return "no scimsession"
 	}
 	return s.scim.Serve(w, r, s.Origin(r)+prefix, rest)
 }
+
+// noSession is what everything that needs a token answers where there is nothing to check it by.
+const noSession = "The bridge has no scimsession, so that it cannot serve anything yet. Open /app of this bridge in a browser: it says what is missing."
 
 // split takes a path apart. Empty segments vanish, so that doubled and trailing slashes do no harm.
 func split(path string) ([]string, error) {
@@ -156,9 +167,9 @@ func hasQuery(r *http.Request) bool {
 	if r.URL.RawQuery == "" {
 		return false
 	}
-	q := r.URL.Query()
-	for _, name := range []string{"filter", "attributes", "excludedAttributes", "startIndex", "count", "cursor", "sortBy"} {
-		if q.Has(name) {
+	for name := range r.URL.Query() {
+		switch strings.ToLower(name) { // as scimapi reads them
+		case "filter", "attributes", "excludedattributes", "startindex", "count", "cursor", "sortby", "sortorder":
 			return true
 		}
 	}

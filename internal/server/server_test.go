@@ -155,6 +155,31 @@ func TestWrongTokens(t *testing.T) {
 	}
 }
 
+// TestWithoutSession: nobody's token can be checked, which is not the token's fault.
+func TestWithoutSession(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &bytes.Buffer{})
+	for _, path := range []string{"/health", "/metrics", "/scim/v2/Users"} {
+		if w := get(s, path, "Authorization", "Bearer scb_x"); w.Code != 503 || !strings.Contains(w.Body.String(), "no scimsession") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
+// TestDebugLog tells who asks for which path, and only trace what is asked for.
+func TestDebugLog(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[slog.Level][2]bool{slog.LevelInfo: {false, false}, slog.LevelDebug: {true, false}, server.LevelTrace: {true, true}} {
+		var log bytes.Buffer
+		s := newServer(t, &bytes.Buffer{})
+		s.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
+		get(s, "/Users/id-of-ann?filter=ann")
+		if got := [2]bool{strings.Contains(log.String(), "/Users/id-of-ann"), strings.Contains(log.String(), "filter=ann")}; got != want {
+			t.Errorf("at %s path and query are logged: %v, want %v", level, got, want)
+		}
+	}
+}
+
 func TestSecret(t *testing.T) {
 	t.Parallel()
 	s := server.NewSecret("monitor")
@@ -163,5 +188,21 @@ func TestSecret(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%v %+v %s", s, s, s); strings.Contains(text, "monitor") {
 		t.Errorf("shown as %s", text)
+	}
+}
+
+// TestRoot: a browser is sent to the pages, a query of everything is SCIM, whatever the case of its parameters.
+func TestRoot(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &bytes.Buffer{})
+	for target, want := range map[string]int{
+		"/": http.StatusTemporaryRedirect, "/?utm=1": http.StatusTemporaryRedirect,
+		"/?filter=x": http.StatusServiceUnavailable, "/?startindex=1": http.StatusServiceUnavailable, "/?sortOrder=ascending": http.StatusServiceUnavailable,
+	} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", target, w.Code, want)
+		}
 	}
 }

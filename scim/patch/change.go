@@ -40,7 +40,7 @@ func (w *work) coerce(op *Operation, t schema.Target) (any, error) {
 	}
 	value := op.Value
 	if !t.Attr.MultiValued || t.Sub != nil {
-		value = onlyElement(value)
+		value = plainValue(t, onlyElement(value))
 	}
 	return w.rt.Coerce(t, value)
 }
@@ -79,7 +79,18 @@ func merged(attr *schema.Attribute, old any, now *scim.Object, raw any) *scim.Ob
 			}
 		}
 	}
+	if !now.Has("$ref") {
+		dropReference(out, was.Get("value"))
+	}
 	return out
+}
+
+// dropReference takes $ref away from an object whose value is not what it was: the two name one resource (RFC 7643
+// §2.4), and the old reference would name another.
+func dropReference(o *scim.Object, was any) {
+	if !scim.Equal(o.Get("value"), was) {
+		o.Delete("$ref")
+	}
 }
 
 func (w *work) subAttribute(op *Operation, t schema.Target) error {
@@ -94,8 +105,10 @@ func (w *work) subAttribute(op *Operation, t schema.Target) error {
 		}
 		o = scim.NewObject()
 	}
+	was := o.Get("value")
 	o = o.Clone()
 	setOrDelete(o, t.Sub.Name, v)
+	dropReference(o, was)
 	if o.Len() == 0 {
 		w.put(t, nil)
 		return nil
@@ -144,7 +157,7 @@ func (w *work) list(op *Operation, t schema.Target) error {
 		known[value] = append(known[value], e)
 		list = append(list, e)
 		if isPrimary(e) {
-			demote(list, len(list)-1)
+			w.demote(list, len(list)-1)
 		}
 	}
 	w.putList(t, list)
@@ -160,11 +173,13 @@ func (w *work) putList(t schema.Target, list scim.Array) {
 }
 
 // demote takes primary away from all elements but one: there is one at most (RFC 7643 §2.4).
-func demote(list scim.Array, keep int) {
+func (w *work) demote(list scim.Array, keep int) {
 	for i, e := range list {
 		if i != keep && isPrimary(e) {
-			o := e.(*scim.Object).Clone() //nolint:forcetypeassert // isPrimary holds for objects only
+			old := e.(*scim.Object) //nolint:forcetypeassert // isPrimary holds for objects only
+			o := old.Clone()
 			o.Set("primary", false)
+			w.inherit(old, o)
 			list[i] = o
 		}
 	}
@@ -192,22 +207,59 @@ func (w *work) everyElement(op *Operation, t schema.Target) error {
 	}
 	list := slices.Clone(old)
 	for i := range list {
-		w.setSub(list, i, t.Sub.Name, v)
+		w.setSub(list, i, t, v)
 	}
 	w.putList(t, dropEmpty(list))
 	return nil
 }
 
-func (w *work) setSub(list scim.Array, i int, name string, v any) {
-	o, ok := list[i].(*scim.Object)
+func (w *work) setSub(list scim.Array, i int, t schema.Target, v any) {
+	old, ok := list[i].(*scim.Object)
 	if !ok {
 		return
 	}
-	o = o.Clone()
-	setOrDelete(o, name, v)
+	o := old.Clone()
+	setOrDelete(o, t.Sub.Name, v)
+	dropReference(o, old.Get("value"))
 	list[i] = o
-	if v == true && name == "primary" {
-		demote(list, i)
+	w.note(t, old, o)
+	if v == true && t.Sub.Name == "primary" {
+		w.demote(list, i)
+	}
+}
+
+// note remembers an element that this request has emptied.
+func (w *work) note(t schema.Target, old, now *scim.Object) {
+	if !schema.Bare(now) {
+		return
+	}
+	if schema.Bare(old) {
+		w.inherit(old, now)
+		return
+	}
+	if w.emptied == nil {
+		w.emptied = map[*scim.Object]schema.Target{}
+	}
+	w.emptied[now] = schema.Target{Extension: t.Extension, Attr: t.Attr}
+}
+
+// inherit is for an element that takes another's place: it is emptied if the other was.
+func (w *work) inherit(old, now *scim.Object) {
+	if t, ok := w.emptied[old]; ok {
+		w.emptied[now] = t
+	}
+}
+
+// dropEmptied removes the elements that the request has emptied and not filled again. Entra clears an e-mail address
+// so (emails[type eq "work"].value is null), and an address that is none would be shown to everybody.
+func (w *work) dropEmptied() {
+	for _, t := range w.emptied {
+		list, _ := w.get(t).(scim.Array)
+		w.putList(t, slices.DeleteFunc(slices.Clone(list), func(e any) bool {
+			o, ok := e.(*scim.Object)
+			_, emptied := w.emptied[o]
+			return ok && emptied
+		}))
 	}
 }
 
@@ -246,7 +298,7 @@ func (w *work) filtered(op *Operation, t schema.Target) error {
 			return err
 		}
 		for _, i := range hits {
-			w.setSub(list, i, t.Sub.Name, v)
+			w.setSub(list, i, t, v)
 		}
 		w.putList(whole, dropEmpty(list))
 		return nil
@@ -295,6 +347,9 @@ func (w *work) fill(op *Operation, t schema.Target, list scim.Array, hits []int,
 		o := now.Clone()
 		if op.Op == Add {
 			o = merged(t.Attr, list[i], now, onlyElement(op.Value))
+			if old, ok := list[i].(*scim.Object); ok {
+				w.note(t, old, o)
+			}
 		} else {
 			for name, value := range said.All() {
 				if !o.Has(name) {
@@ -304,7 +359,7 @@ func (w *work) fill(op *Operation, t schema.Target, list scim.Array, hits []int,
 		}
 		list[i] = o
 		if isPrimary(o) {
-			demote(list, i)
+			w.demote(list, i)
 		}
 	}
 	return nil

@@ -26,9 +26,12 @@ import (
 //	unknown attributes           dropped without a path                 ms-postman/14-unknown-in-value                        pathless
 //	string booleans              "True", "False", "true"                entra/26-patch-disable-string-false                   schema.Coerce
 //	one element in a list        manager: [{"value": …}]                entra/18-patch-manager-unqualified-array              onlyElement
+//	an object for a plain value  title: [{"$ref": null, "value": …}]    entra-AzureAdScimPatch2017/02-attributes              plainValue
 //	manager as a string          manager: "id"                          entra/20-patch-manager-urn-string                     schema.Coerce
 //	unqualified extension        path manager, department               entra/18-patch-manager-unqualified-array              schema.Resolve
 //	empty clears                 {"value": ""}, "", null, []            entra/21-patch-manager-clear-empty-value              schema.Coerce
+//	an element that is emptied   emails[type eq "work"].value is null   entra/23a-patch-email-to-null                         dropEmptied
+//	another value, no $ref       manager: {"value": "other"}            entra/20a-patch-manager-to-a-stranger                 dropReference
 //	element not there yet        add emails[type eq "work"].value       entra/13-patch-add-phone-absent-element               noElement
 //	replace what is absent       replace phoneNumbers[type eq "work"]   entra/14-patch-replace-phone-absent-element           noElement
 //	boolean as text in a filter  roles[primary eq "True"]               entra/24-patch-roles-single                           constraints, filter
@@ -114,6 +117,19 @@ func onlyElement(v any) any {
 	return v
 }
 
+// plainValue takes the value out of an object, where the attribute's values are none. Entra, before 2018 and with its
+// roll-back flag AzureAdScimPatch2017, writes every value as an element of a list.
+func plainValue(t schema.Target, v any) any {
+	leaf := t.Attr
+	if t.Sub != nil {
+		leaf = t.Sub
+	}
+	if o, ok := v.(*scim.Object); ok && leaf.Type != schema.Complex && o.Has("value") {
+		return o.Get("value")
+	}
+	return v
+}
+
 // noElement is for a filter that selects nothing. Adding creates the element. Replacing creates it where the
 // filter asks for primary or for one of the attribute's canonical types, because Entra replaces what is not there
 // yet; elsewhere it is noTarget (RFC 7644 §3.5.2.3). Removing what is not there is done already.
@@ -151,7 +167,7 @@ func (w *work) noElement(op *Operation, t schema.Target, old scim.Array) error {
 	}
 	list := append(slices.Clone(old), element)
 	if isPrimary(element) {
-		demote(list, len(list)-1)
+		w.demote(list, len(list)-1)
 	}
 	w.putList(whole, list)
 	return nil

@@ -149,6 +149,7 @@ func Apply(rt *schema.ResourceType, doc *scim.Object, ops []Operation) (*scim.Ob
 		}
 		ops = ops[n:]
 	}
+	w.dropEmptied()
 	if err := rt.Tidy(w.doc); err != nil {
 		return nil, false, err
 	}
@@ -159,6 +160,8 @@ func Apply(rt *schema.ResourceType, doc *scim.Object, ops []Operation) (*scim.Ob
 type work struct {
 	rt  *schema.ResourceType
 	doc *scim.Object
+	// emptied holds elements that have lost all but their type and primary, with their attributes.
+	emptied map[*scim.Object]schema.Target
 }
 
 func (w *work) apply(op *Operation) error {

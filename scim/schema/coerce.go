@@ -16,7 +16,8 @@ import (
 //	managerId                for manager's value (OneLogin)
 //	canonical values         in any case
 //
-// Unknown and read-only sub-attributes are dropped. Elements of equal type and value become one; the later one's
+// Unknown and read-only sub-attributes are dropped, and so are elements of which an empty value leaves nothing but
+// type and primary (Okta: {"type": "mobile", "value": ""}). Elements of equal type and value become one; the later one's
 // other sub-attributes win. Errors are *scim.Error, 400 invalidValue with the path in the detail. The values given
 // may become part of those returned.
 func (rt *ResourceType) Coerce(t Target, v any) (any, error) {
@@ -67,12 +68,12 @@ func (rt *ResourceType) many(t Target, v any) (any, error) {
 	}
 	out := make(scim.Array, 0, len(list))
 	for _, e := range list {
-		e, err := rt.one(t, e)
+		coerced, err := rt.one(t, e)
 		if err != nil {
 			return nil, err
 		}
-		if e != nil {
-			out = append(out, e)
+		if coerced != nil && !emptied(t, e, coerced) {
+			out = append(out, coerced)
 		}
 	}
 	if len(out) == 0 {
@@ -84,6 +85,38 @@ func (rt *ResourceType) many(t Target, v any) (any, error) {
 	}
 	return out, nil
 }
+
+// emptied tells whether an element was given with an empty value and has nothing else to say. One that was given as
+// type and primary alone stays what it is (ssosync: addresses).
+func emptied(t Target, given, coerced any) bool {
+	o, ok := coerced.(*scim.Object)
+	if !ok || !Bare(o) {
+		return false
+	}
+	raw, ok := given.(*scim.Object)
+	if !ok {
+		return false
+	}
+	for name, v := range raw.All() {
+		if unassigned(v) && !label(name) && t.Attr.subIndex(name) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Bare tells whether an element has no sub-attributes but type and primary, which say how to use a value and are
+// none themselves.
+func Bare(o *scim.Object) bool {
+	for name := range o.All() {
+		if !label(name) {
+			return false
+		}
+	}
+	return true
+}
+
+func label(name string) bool { return scim.EqualName(name, "type") || scim.EqualName(name, "primary") }
 
 // checkElements refuses more than MaxElements values.
 func checkElements(t Target, list scim.Array) error {

@@ -4,6 +4,7 @@ package badinput_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -368,8 +369,11 @@ func TestTokens(t *testing.T) {
 		header string
 		status int
 	}{
-		"none": {"", 401}, "wrong": {"Bearer wrong", 401}, "empty": {"Bearer ", 401}, "Basic": {"Basic " + p.Token, 401}, "bare": {p.Token, 401},
-		"cut": {"Bearer " + p.Token[:40], 401}, "right": {"Bearer " + p.Token, 200}, "other case of the scheme": {"bEARER " + p.Token, 200},
+		"none": {"", 401}, "wrong": {"Bearer wrong", 401}, "empty": {"Bearer ", 401}, "a bare word": {"secret", 401}, "not base64": {"Basic %%%", 401},
+		"another password": {"Basic " + base64.StdEncoding.EncodeToString([]byte("bridge:secret")), 401},
+		"as password":      {"Basic " + base64.StdEncoding.EncodeToString([]byte("bridge:"+p.Token)), 200}, "bare": {p.Token, 200}, "another word": {"Token " + p.Token, 200},
+		"cut and bare": {p.Token[:40], 401},
+		"cut":          {"Bearer " + p.Token[:40], 401}, "right": {"Bearer " + p.Token, 200}, "other case of the scheme": {"bEARER " + p.Token, 200},
 	} {
 		status, text, headers, err := p.Do("GET", "/Users", "", "Authorization", c.header)
 		if err != nil || status != c.status {

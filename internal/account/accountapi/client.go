@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"syscall"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 )
@@ -19,18 +21,17 @@ var ErrNobody = errors.New("no process serves this account")
 // Client is an administrator who speaks to a running account.
 type Client struct{ http http.Client }
 
-// Dial connects to a socket. ErrNobody.
+// Dial connects to a socket. ErrNobody; any other error means that somebody may serve it, who cannot be spoken to.
 func Dial(ctx context.Context, path string) (*Client, error) {
 	c := &Client{}
 	c.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}}
 	if _, err := c.Describe(ctx); err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 			return nil, ErrNobody
 		}
-		return nil, err
+		return nil, fmt.Errorf("administrator's socket %s: %w", path, err)
 	}
 	return c, nil
 }

@@ -105,7 +105,7 @@ type Socket struct {
 func Listen(path string, a Administrator, log *slog.Logger) (*Socket, error) {
 	// Whoever holds the database's lock owns the socket: what lies there is left over from a process that was killed.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		return nil, fmt.Errorf("administrator's socket: %w", err)
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {

@@ -15,13 +15,14 @@ import (
 )
 
 // Bulk (RFC 7644 §3.7): operations are carried out one after the other, in the order of the request but for those
-// that refer by bulkId to a resource made later; these wait for it. Each stands for itself: it is done or it is not,
-// whatever becomes of the others.
+// that refer by bulkId to a resource made later; these wait for it (circle.go has what waits for one another). Each
+// stands for itself: it is done or it is not, whatever becomes of the others.
 
 // bulkOperation is one operation and what became of it.
 type bulkOperation struct {
 	method, path, bulkID, version string
 	data                          *scim.Object
+	later                         *scim.Object // references of data that were left out to break a circle
 
 	done     bool
 	status   int
@@ -82,7 +83,7 @@ func (h *Handler) bulkRun(base string, body *scim.Object) (*bulkRun, error) {
 			method: strings.ToUpper(o.String("method")), path: o.String("path"),
 			bulkID: o.String("bulkId"), version: o.String("version"),
 		}
-		op.data, _ = o.Get("data").(*scim.Object)
+		op.data = data(op.method, o.Get("data"))
 		if op.bulkID != "" && op.method == http.MethodPost {
 			if run.makers[op.bulkID] != nil {
 				return nil, scim.BadRequest(scim.InvalidValue, "Operations[%d]: the bulkId %q is used twice.", i, clean(op.bulkID))
@@ -94,7 +95,17 @@ func (h *Handler) bulkRun(base string, body *scim.Object) (*bulkRun, error) {
 	return run, nil
 }
 
-// all runs the operations until none is left, or nothing but circles are left, or failOnErrors is reached.
+// data is an operation's body, nil where there is none. For PATCH the RFC's own example has the operations alone
+// (RFC 7644 §3.7.3).
+func data(method string, v any) *scim.Object {
+	if ops, ok := v.(scim.Array); ok && method == http.MethodPatch {
+		return object(members{{Name: "Operations", Value: ops}})
+	}
+	o, _ := v.(*scim.Object)
+	return o
+}
+
+// all runs the operations until none is left, or nothing but circles that cannot be broken, or failOnErrors is reached.
 func (run *bulkRun) all(ctx context.Context) error {
 	for {
 		progress, waiting := false, 0
@@ -114,9 +125,20 @@ func (run *bulkRun) all(ctx context.Context) error {
 			}
 			progress = true
 		}
-		if waiting == 0 || !progress {
+		if waiting == 0 {
 			break
 		}
+		if progress {
+			continue
+		}
+		if broken, err := run.breakCircle(ctx); err != nil {
+			return err
+		} else if !broken {
+			break
+		}
+	}
+	if err := run.closeCircles(ctx); err != nil {
+		return err
 	}
 	for _, op := range run.ops {
 		if !op.done && (run.stop == 0 || run.errors < run.stop) {
@@ -130,7 +152,7 @@ func (run *bulkRun) all(ctx context.Context) error {
 func (run *bulkRun) waits(op *bulkOperation) bool {
 	waiting := false
 	references(op, func(ref string) string {
-		if maker := run.makers[ref]; maker != nil && !maker.done && maker != op {
+		if maker := run.makers[ref]; maker != nil && !maker.done {
 			waiting = true
 		}
 		return ""

@@ -49,7 +49,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 
 // mediaType is application/scim+json unless the client accepts application/json only (OneLogin).
 func mediaType(r *http.Request) string {
-	accept := r.Header.Get("Accept")
+	accept := strings.ToLower(r.Header.Get("Accept"))
 	if accept == "" || strings.Contains(accept, "scim+json") || strings.Contains(accept, "*") {
 		return scim.MediaType
 	}

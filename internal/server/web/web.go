@@ -93,7 +93,7 @@ type Handler struct {
 // New makes a Handler. Templates are parsed here, so that a broken one stops the start.
 func New(c Config) (*Handler, error) {
 	h := &Handler{Config: c, mux: http.NewServeMux(), templates: map[string]*template.Template{}}
-	for _, page := range []string{"login", "status", "missing"} {
+	for _, page := range []string{"login", "status", "missing", "nothing"} {
 		t, err := template.ParseFS(files, "pages/layout.html", "pages/"+page+".html")
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", page, err)
@@ -123,6 +123,11 @@ func (h *Handler) routes() {
 	h.mux.HandleFunc("POST /app/login", h.login)
 	h.mux.HandleFunc("GET /app/status", h.status)
 	h.mux.HandleFunc("POST /app/logout", h.logout)
+	h.mux.HandleFunc("GET /app/logout", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", http.MethodPost) // a link must not sign anybody out
+		http.Error(w, "Sign out with the button on the status page.", http.StatusMethodNotAllowed)
+	})
+	h.mux.HandleFunc("GET /app/{rest...}", h.nothing)
 }
 
 // ServeHTTP answers a request below /app.
@@ -167,6 +172,10 @@ func (h *Handler) missing(w http.ResponseWriter, r *http.Request) {
 	h.render(w, r, http.StatusOK, "missing", "Set up", false, h.Missing)
 }
 
+func (h *Handler) nothing(w http.ResponseWriter, r *http.Request) {
+	h.render(w, r, http.StatusNotFound, "nothing", "No such page", h.signedIn(r), nil)
+}
+
 // home is what load balancers probe: it answers without a token.
 func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
 	to := "/app/login"
@@ -204,7 +213,8 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 		h.form(w, r, http.StatusBadRequest, "The form did not arrive whole. Enter the token again.")
 		return
 	}
-	token := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(r.PostForm.Get("token")), "Bearer")) // as pasted from a header
+	token := strings.Trim(strings.TrimSpace(r.PostForm.Get("token")), `"'`)           // as pasted from a file of settings
+	token = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(token), "Bearer")) // as pasted from a header
 	switch {
 	case token == "":
 		h.form(w, r, http.StatusBadRequest, "Enter the bearer token.")

@@ -184,6 +184,7 @@ func TestPagesAreAsRecorded(t *testing.T) {
 		"login-limited":    {request: post("/app/login", "scb_wrong"), status: 429, turn: func(s *site) { s.allowed = 0 }},
 		"status-attention": {request: get("/app/status"), signed: true, status: 200, turn: func(s *site) { s.status.State = "degraded" }},
 		"status-empty":     {request: get("/app/status"), signed: true, status: 200, turn: func(s *site) { s.status.People, s.status.Groups, s.status.Reports = 0, 0, s.status.Reports[:1] }},
+		"nothing":          {request: get("/app/nothing"), status: 404},
 		"setup":            {missing: missing, request: get("/app"), status: 200},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -278,7 +279,7 @@ func TestSignInAndOut(t *testing.T) {
 func TestTokenIsTakenAsPasted(t *testing.T) {
 	t.Parallel()
 	for name, token := range map[string]string{
-		"as it is": rightToken, "white space": " \t" + rightToken + "\r\n", "header's value": "Bearer " + rightToken, "both": "\n Bearer   " + rightToken + " ",
+		"as it is": rightToken, "quotes": `"` + rightToken + `"`, "white space": " \t" + rightToken + "\r\n", "header's value": "Bearer " + rightToken, "both": "\n Bearer   " + rightToken + " ",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -66,10 +66,16 @@ func Restore(ctx context.Context, backup, path, suffix string) (old string, err 
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	fresh := path + ".restoring"
+	for _, end := range []string{"", "-wal", "-shm"} {
+		defer os.Remove(fresh + end) //nolint:errcheck // gone when all went well
+	}
 	if err := copyFile(backup, fresh); err != nil {
 		return "", err
 	}
-	defer os.Remove(fresh) //nolint:errcheck // gone when all went well
+	// What an earlier restore has set aside may have a log of its own, after a process that was killed.
+	if err := copyFile(backup+"-wal", fresh+"-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
 	if err := whole(ctx, fresh); err != nil {
 		return "", fmt.Errorf("%s: %w", backup, err)
 	}
@@ -102,7 +108,7 @@ func setAside(path, suffix string) (old string, err error) {
 
 // whole checks that a file is an undamaged database of an account, and not of a newer program.
 func whole(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro")
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=rw")
 	if err != nil {
 		return err
 	}
@@ -125,7 +131,11 @@ func whole(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return knows(current, target)
+	if err := knows(current, target); err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
 }
 
 func copyFile(from, to string) error {

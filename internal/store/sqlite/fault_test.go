@@ -165,6 +165,37 @@ func TestRestoreBesideStrayLog(t *testing.T) {
 	}
 }
 
+// TestRestoreTakesTheLog: what a killed process leaves, or a restore sets aside, is a database and its log.
+func TestRestoreTakesTheLog(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, left := filepath.Join(dir, "account.db"), filepath.Join(dir, "left")
+	a, store := open(t, path)
+	invite(t, a, 5)
+	for _, end := range []string{"", "-wal"} {
+		raw, err := os.ReadFile(path + end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(left+end, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Restore(t.Context(), left, path, "old"); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := filepath.Glob(path + ".restoring*"); err != nil || len(rest) > 0 {
+		t.Errorf("left over: %v %v", rest, err)
+	}
+	a, _ = open(t, path)
+	if page, err := a.Users(t.Context(), account.Query{}); err != nil || page.Total != 6 {
+		t.Errorf("%d people, %v; want 6", page.Total, err)
+	}
+}
+
 // TestPlans: no look-up, page or change reads a whole table or sorts what an index has in order.
 func TestPlans(t *testing.T) {
 	t.Parallel()
@@ -215,7 +246,7 @@ func TestPlans(t *testing.T) {
 			}
 		}
 		_, err := tx.Members(1, "", 10, "")
-		_, _, addErr := tx.AddMembers(1, nil, account.SCIM)
+		_, _, addErr := tx.AddMembers(1, nil, account.SCIM, nil)
 		plans, planErr := sqlite.Plans(tx)
 		for text, steps := range plans {
 			for _, step := range steps {

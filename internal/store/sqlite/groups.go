@@ -9,13 +9,14 @@ import (
 )
 
 const groupColumns = `g.seq, g.id, g.name, g.external_id, g.profile, g.managed, g.mode, g.privileged, g.members, g.through_scim,
-	g.revision, g.created, g.modified`
+	g.revision, g.created, g.modified, g.serial, g.rotate, g.outdated`
 
 func scanGroup(s *stmt) account.GroupRow {
 	g := account.GroupRow{Seq: s.int(0), ThroughSCIM: int(s.int(9))}
 	g.ID, g.Name, g.ExternalID, g.Profile = s.text(1), s.text(2), s.text(3), s.blob(4)
 	g.Managed, g.Mode, g.Privileged, g.Members = s.bool(5), account.GroupMode(s.text(6)), s.bool(7), int(s.int(8))
 	g.Revision, g.Created, g.Modified = s.int(10), s.time(11), s.time(12)
+	g.Serial, g.Rotate, g.Outdated = int(s.int(13)), s.bool(14), int(s.int(15))
 	return g
 }
 
@@ -50,17 +51,17 @@ func (t *tx) GroupsByName(folded string) ([]account.GroupRow, error) {
 }
 
 func (t *tx) InsertGroup(g *account.GroupRow) error {
-	seq, err := t.insert(`INSERT INTO groups (id, name, name_key, external_id, profile, managed, mode, privileged, members, through_scim, revision, created, modified)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	seq, err := t.insert(`INSERT INTO groups (id, name, name_key, external_id, profile, managed, mode, privileged, members, through_scim, revision, created, modified, serial, rotate, outdated)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		g.ID, g.Name, account.Fold(g.Name), g.ExternalID, g.Profile, g.Managed, string(g.Mode), g.Privileged, g.Members, g.ThroughSCIM,
-		g.Revision, g.Created.UnixMilli(), g.Modified.UnixMilli())
+		g.Revision, g.Created.UnixMilli(), g.Modified.UnixMilli(), g.Serial, g.Rotate, g.Outdated)
 	g.Seq = seq
 	return err
 }
 
 func (t *tx) UpdateGroup(g *account.GroupRow) error {
-	_, err := t.exec(`UPDATE groups SET name = ?, name_key = ?, external_id = ?, profile = ?, managed = ?, mode = ?, members = ?, through_scim = ?, revision = ?, modified = ? WHERE seq = ?`,
-		g.Name, account.Fold(g.Name), g.ExternalID, g.Profile, g.Managed, string(g.Mode), g.Members, g.ThroughSCIM, g.Revision, g.Modified.UnixMilli(), g.Seq)
+	_, err := t.exec(`UPDATE groups SET name = ?, name_key = ?, external_id = ?, profile = ?, managed = ?, mode = ?, members = ?, through_scim = ?, revision = ?, modified = ?, serial = ?, rotate = ?, outdated = ? WHERE seq = ?`,
+		g.Name, account.Fold(g.Name), g.ExternalID, g.Profile, g.Managed, string(g.Mode), g.Members, g.ThroughSCIM, g.Revision, g.Modified.UnixMilli(), g.Serial, g.Rotate, g.Outdated, g.Seq)
 	return err
 }
 

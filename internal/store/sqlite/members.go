@@ -20,23 +20,33 @@ func (t *tx) Memberships(user int64) ([]int64, error) {
 	return t.seqs("SELECT group_seq FROM memberships WHERE user_seq = ? ORDER BY group_seq", user)
 }
 
-func (t *tx) AddMembers(group int64, users []int64, from account.Source) (added, claimed []int64, err error) {
-	return t.each(group, users, from,
-		"INSERT INTO memberships (group_seq, user_seq, source) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-		"UPDATE memberships SET source = 'BOTH' WHERE group_seq = ?1 AND user_seq = ?2 AND source NOT IN (?3, 'BOTH')")
+func (t *tx) AddMembers(group int64, users []int64, from account.Source, evidence map[int64][]byte) (added, claimed []int64, err error) {
+	proof := func(user int64) any {
+		if e := evidence[user]; len(e) > 0 {
+			return e
+		}
+		return nil
+	}
+	return t.each(group, users, from, proof,
+		"INSERT INTO memberships (group_seq, user_seq, source, evidence) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+		"UPDATE memberships SET source = 'BOTH', evidence = coalesce(?4, evidence), granted = max(granted, 0) WHERE group_seq = ?1 AND user_seq = ?2 AND source NOT IN (?3, 'BOTH')")
 }
 
 func (t *tx) RemoveMembers(group int64, users []int64, from account.Source) (removed, yielded []int64, err error) {
-	return t.each(group, users, from,
+	return t.each(group, users, from, nil,
 		"DELETE FROM memberships WHERE group_seq = ?1 AND user_seq = ?2 AND source = ?3",
 		"UPDATE memberships SET source = CASE ?3 WHEN 'SCIM' THEN 'MANUAL' ELSE 'SCIM' END WHERE group_seq = ?1 AND user_seq = ?2 AND source = 'BOTH'")
 }
 
 // each runs a statement for every user, and another where the first had nothing to do, and returns who was affected
-// by which.
-func (t *tx) each(group int64, users []int64, from account.Source, text, otherwise string) (first, second []int64, err error) {
+// by which. more, if any, is a fourth argument.
+func (t *tx) each(group int64, users []int64, from account.Source, more func(user int64) any, text, otherwise string) (first, second []int64, err error) {
 	for _, u := range users {
-		n, err := t.exec(text, group, u, string(from))
+		args := []any{group, u, string(from)}
+		if more != nil {
+			args = append(args, more(u))
+		}
+		n, err := t.exec(text, args...)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -44,7 +54,7 @@ func (t *tx) each(group int64, users []int64, from account.Source, text, otherwi
 			first = append(first, u)
 			continue
 		}
-		if n, err = t.exec(otherwise, group, u, string(from)); err != nil {
+		if n, err = t.exec(otherwise, args...); err != nil {
 			return nil, nil, err
 		}
 		if n > 0 {

@@ -260,11 +260,11 @@ func unique(t *testing.T, s account.Store) {
 			return tx.InsertGroup(&other)
 		}, nil},
 		{"a member who is nobody", func(tx account.Tx) error {
-			_, _, err := tx.AddMembers(g.Seq, []int64{1 << 40}, account.SCIM)
+			_, _, err := tx.AddMembers(g.Seq, []int64{1 << 40}, account.SCIM, nil)
 			return err
 		}, account.ErrNotFound},
 		{"a member of no group", func(tx account.Tx) error {
-			_, _, err := tx.AddMembers(1<<40, []int64{ada.Seq}, account.SCIM)
+			_, _, err := tx.AddMembers(1<<40, []int64{ada.Seq}, account.SCIM, nil)
 			return err
 		}, account.ErrNotFound},
 	} {
@@ -332,11 +332,11 @@ func memberships(t *testing.T, s account.Store) {
 	} {
 		var first, second, scim, all []int64
 		update(t, s, func(tx account.Tx) (err error) {
-			change := tx.RemoveMembers
 			if tt.add {
-				change = tx.AddMembers
+				first, second, err = tx.AddMembers(g.Seq, tt.users, tt.from, nil)
+			} else {
+				first, second, err = tx.RemoveMembers(g.Seq, tt.users, tt.from)
 			}
-			first, second, err = change(g.Seq, tt.users, tt.from)
 			return err
 		})
 		view(t, s, func(tx account.Tx) error {
@@ -348,7 +348,7 @@ func memberships(t *testing.T, s account.Store) {
 		same(t, fmt.Sprint("step ", i), [][]int64{first, second, scim, all}, [][]int64{tt.first, tt.second, tt.scim, tt.all})
 	}
 	update(t, s, func(tx account.Tx) error {
-		_, _, err := tx.AddMembers(g.Seq, []int64{a, b}, account.SCIM)
+		_, _, err := tx.AddMembers(g.Seq, []int64{a, b}, account.SCIM, nil)
 		return errors.Join(err, tx.DeleteGroup(g.Seq))
 	})
 	view(t, s, func(tx account.Tx) error {
@@ -378,7 +378,7 @@ func groupsOf(t *testing.T, s account.Store) {
 				from = account.Manual
 			}
 			for _, g := range all {
-				if _, _, err := tx.AddMembers(g.Seq, []int64{u.Seq}, from); err != nil {
+				if _, _, err := tx.AddMembers(g.Seq, []int64{u.Seq}, from, nil); err != nil {
 					return err
 				}
 			}
@@ -418,8 +418,8 @@ func members(t *testing.T, s account.Store) {
 	update(t, s, func(tx account.Tx) error { return tx.InsertUser(&gone) })
 	g := insertGroup(t, s, group(t, "Engineers"))
 	update(t, s, func(tx account.Tx) error {
-		_, _, err := tx.AddMembers(g.Seq, []int64{rows[2].Seq, rows[0].Seq}, account.SCIM)
-		_, _, byHandErr := tx.AddMembers(g.Seq, []int64{rows[1].Seq, rows[2].Seq}, account.Manual)
+		_, _, err := tx.AddMembers(g.Seq, []int64{rows[2].Seq, rows[0].Seq}, account.SCIM, nil)
+		_, _, byHandErr := tx.AddMembers(g.Seq, []int64{rows[1].Seq, rows[2].Seq}, account.Manual, nil)
 		active := rows[0]
 		active.State = account.Active
 		return errors.Join(err, byHandErr, tx.UpdateUser(&rows[0], &active))
@@ -474,7 +474,7 @@ func allOrNothing(t *testing.T, s account.Store) {
 		if err := errors.Join(tx.InsertUser(&u), tx.InsertGroup(&g), tx.SetSetting("a", "1"), tx.Log(account.Entry{Time: moment(0), Verb: "undone"})); err != nil {
 			return err
 		}
-		if _, _, err := tx.AddMembers(g.Seq, []int64{u.Seq}, account.SCIM); err != nil {
+		if _, _, err := tx.AddMembers(g.Seq, []int64{u.Seq}, account.SCIM, nil); err != nil {
 			return err
 		}
 		return why

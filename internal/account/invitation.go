@@ -1,0 +1,333 @@
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// An invitation is due from the moment that somebody is to be let in; the bridge makes the link, since it alone knows
+// the key; the person accepts with keys of his or her own; the bridge confirms. What the account keeps of the link is
+// a commitment that it can compare with, and nothing that a proof could be made of.
+
+// invitationLife is how long a link works. The original's is as long.
+const invitationLife = 5 * 24 * time.Hour
+
+// settle keeps what hangs on a person's state: the invitation, the list of who waits for the bridge, and sessions.
+// old is nil for somebody new.
+func (s *Service) settle(ctx context.Context, tx Tx, old, row *UserRow) error {
+	keyed, err := s.keyed(tx)
+	if err != nil || !keyed {
+		return err
+	}
+	before := State("")
+	if old != nil {
+		before = old.State
+	}
+	switch {
+	case row.State == Invited && (before != Invited || Fold(old.Email) != Fold(row.Email)):
+		return s.inviteAnew(ctx, tx, row)
+	case row.State == Accepted && before != Accepted:
+		return tx.AddDue(row.Seq)
+	case row.State == InviteSuspended && before == Accepted:
+		return tx.RemoveDue(row.Seq) // what was proposed is kept
+	case row.State != Invited && before == Invited:
+		return s.closeInvitation(ctx, tx, row, InvitationCancelled, "the person was suspended")
+	}
+	if before == Active && row.State != Active {
+		keys, err := tx.PersonKeys(row.Seq)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		keys.SessionsFrom = s.now()
+		if err := tx.PutPersonKeys(row.Seq, &keys); err != nil {
+			return err
+		}
+	}
+	if row.State == Deleted && before != Deleted {
+		return errors.Join(tx.DeletePersonKeys(row.Seq), tx.RemoveDue(row.Seq), s.closeInvitation(ctx, tx, row, InvitationCancelled, "the person was deleted"))
+	}
+	return nil
+}
+
+// inviteAnew makes a new invitation due; the link of the one before is dead.
+func (s *Service) inviteAnew(ctx context.Context, tx Tx, row *UserRow) error {
+	was, err := tx.Invitation(row.Seq)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err := tx.RemoveDue(row.Seq); err != nil {
+		return err
+	}
+	return tx.PutInvitation(row.Seq, &InvitationRow{Number: was.Number + 1, State: InvitationDue, Email: row.Email})
+}
+
+// closeInvitation ends an invitation: the link is dead, and what was proposed is gone.
+func (s *Service) closeInvitation(ctx context.Context, tx Tx, row *UserRow, end InvitationState, reason string) error {
+	i, err := tx.Invitation(row.Seq)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: end, Email: i.Email, Generation: i.Generation, Sent: i.Sent, Reason: reason})
+}
+
+// OpenInvitation makes a due invitation's link work. The same call again changes nothing. ErrNotFound; ErrState where
+// the invitation is not due.
+func (s *Service) OpenInvitation(ctx context.Context, user string, o Opening) error {
+	if len(o.Commitment) != sha256.Size || o.Number < 1 || o.Generation < 1 {
+		return &InvalidError{"invitation", "has no number, generation or commitment"}
+	}
+	if err := field("link", o.Link, maxLink); err != nil {
+		return err
+	}
+	return s.update(ctx, "invitation.open", "user", user, func(tx Tx) error {
+		row, i, err := invitationOf(tx, user)
+		if err != nil {
+			return err
+		}
+		if i.State == InvitationOpen && i.Number == o.Number && string(i.Commitment) == string(o.Commitment) {
+			return nil
+		}
+		if i.State != InvitationDue || i.Number != o.Number {
+			return fmt.Errorf("%w: invitation %d is not due", ErrState, o.Number)
+		}
+		i.State, i.Generation, i.Commitment, i.Link, i.Expires = InvitationOpen, o.Generation, o.Commitment, o.Link, s.now().Add(invitationLife)
+		if err := tx.PutInvitation(row.Seq, &i); err != nil {
+			return err
+		}
+		return s.enter(ctx, tx, "invitation.open", "user", user, strconv.Itoa(i.Number))
+	})
+}
+
+// maxLink bounds a link in bytes: an address, three names and a secret.
+const maxLink = 2 << 10
+
+func invitationOf(tx Tx, user string) (UserRow, InvitationRow, error) {
+	row, err := tx.UserByID(user)
+	if err != nil {
+		return row, InvitationRow{}, err
+	}
+	i, err := tx.Invitation(row.Seq)
+	return row, i, err
+}
+
+// InvitationSent notes that the mail with the link has been handed over to a mail server.
+func (s *Service) InvitationSent(ctx context.Context, user string, number int) error {
+	return s.update(ctx, "invitation.send", "user", user, func(tx Tx) error {
+		row, i, err := invitationOf(tx, user)
+		if err != nil || i.Number != number || !i.Sent.IsZero() {
+			return err
+		}
+		i.Sent = s.now()
+		if err := tx.PutInvitation(row.Seq, &i); err != nil {
+			return err
+		}
+		return s.enter(ctx, tx, "invitation.send", "user", user, strconv.Itoa(number))
+	})
+}
+
+// Joining is what the holder of a link is shown before accepting.
+type Joining struct {
+	Account     string    `json:"account"` // id
+	AccountName string    `json:"accountName"`
+	UserID      string    `json:"userId"`
+	Name        string    `json:"name"`
+	Email       string    `json:"email"`
+	Expires     time.Time `json:"expires"`
+}
+
+// Join shows an open invitation to the holder of its link. ErrAccess, ErrInvitation.
+func (s *Service) Join(ctx context.Context, user string, number int, access []byte) (Joining, error) {
+	var j Joining
+	err := s.store.View(ctx, func(tx Tx) error {
+		row, i, err := s.opened(tx, user, number, access)
+		if err != nil {
+			return err
+		}
+		j = Joining{UserID: row.ID, Name: row.Name, Email: i.Email, Expires: i.Expires}
+		if j.Account, err = tx.Setting(settingID); err != nil {
+			return err
+		}
+		j.AccountName, err = tx.Setting(settingName)
+		return err
+	})
+	return j, err
+}
+
+// opened finds the open invitation whose link somebody holds. Who does not hold it does not learn whether there is one.
+func (s *Service) opened(tx Tx, user string, number int, access []byte) (UserRow, InvitationRow, error) {
+	row, i, err := invitationOf(tx, user)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return row, i, err
+	}
+	sum := sha256.Sum256(access)
+	if err != nil || i.Number != number || subtle.ConstantTimeCompare(sum[:], i.Commitment) != 1 {
+		return row, i, ErrAccess
+	}
+	switch {
+	case i.State == InvitationExpired, i.State == InvitationOpen && !s.now().Before(i.Expires):
+		return row, i, fmt.Errorf("%w: it has expired; ask your administrator for a new one", ErrInvitation)
+	case i.State == InvitationAccepted, i.State == InvitationConfirmed:
+		return row, i, fmt.Errorf("%w: it has been accepted", ErrInvitation)
+	case i.State != InvitationOpen || row.State != Invited:
+		return row, i, fmt.Errorf("%w: it has been withdrawn; ask your administrator", ErrInvitation)
+	}
+	return row, i, nil
+}
+
+// Accept takes the keys that the holder of a link proposes. The same call again changes nothing. ErrAccess,
+// ErrInvitation, ErrInvalid.
+func (s *Service) Accept(ctx context.Context, user string, number int, access []byte, p Proposal) error {
+	if len(p.Keys.Public) == 0 || len(p.Keys.Sealed) == 0 || len(p.Keys.SignIn) == 0 || len(p.Proof) == 0 || len(p.Possession) == 0 {
+		return &InvalidError{"keys", "are incomplete"}
+	}
+	for _, b := range [][]byte{p.Keys.Public, p.Keys.Sealed, p.Keys.SignIn, p.Proof, p.Possession} {
+		if len(b) > maxKeys {
+			return &InvalidError{"keys", "are too long"}
+		}
+	}
+	return s.update(ctx, "user.accept", "user", user, func(tx Tx) error {
+		row, i, err := s.opened(tx, user, number, access)
+		if errors.Is(err, ErrInvitation) && i.State == InvitationAccepted && i.Proposal != nil && string(i.Proposal.Keys.Public) == string(p.Keys.Public) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p.At, p.Keys.Serial = s.now(), 1
+		i.State, i.Proposal, i.Link = InvitationAccepted, &p, ""
+		if err := tx.PutInvitation(row.Seq, &i); err != nil {
+			return err
+		}
+		accepted := row
+		accepted.State = Accepted
+		s.touch(&accepted)
+		if err := tx.UpdateUser(&row, &accepted); err != nil {
+			return err
+		}
+		return errors.Join(tx.AddDue(row.Seq), s.enter(ctx, tx, "user.accept", "user", user, strconv.Itoa(number)))
+	})
+}
+
+// maxKeys bounds each part of what a person proposes, in bytes; a public keyset is the largest with some 1,250.
+const maxKeys = 4 << 10
+
+// Resend makes a person's invitation due again, with a new link. ErrNotFound; ErrState where the person is not invited.
+func (s *Service) Resend(ctx context.Context, user string) error {
+	return s.update(ctx, "invitation.resend", "user", user, func(tx Tx) error {
+		row, i, err := invitationOf(tx, user)
+		if errors.Is(err, ErrNotFound) && row.ID != "" {
+			return ErrNoKeys
+		}
+		if err != nil {
+			return err
+		}
+		refused := row.State == Accepted && i.State == InvitationRefused
+		if row.State != Invited && !refused {
+			return fmt.Errorf("%w: only who is invited and has not accepted gets a new link; this person is %s", ErrState, row.State)
+		}
+		if refused { // what was proposed is not the person's; the person begins anew
+			again := row
+			again.State = Invited
+			s.touch(&again)
+			if err := tx.UpdateUser(&row, &again); err != nil {
+				return err
+			}
+		}
+		return errors.Join(s.inviteAnew(ctx, tx, &row), s.enter(ctx, tx, "invitation.resend", "user", user, strconv.Itoa(i.Number+1)))
+	})
+}
+
+// RefuseAcceptance notes that the keys a person proposed are not those of the holder of the link. The person stays as
+// he or she is, and is not asked for again.
+func (s *Service) RefuseAcceptance(ctx context.Context, user string, number int, reason string) error {
+	return s.update(ctx, "user.confirm", "user", user, func(tx Tx) error {
+		row, i, err := invitationOf(tx, user)
+		if err != nil {
+			return err
+		}
+		if i.Number != number || i.State != InvitationAccepted {
+			return nil // decided, or overtaken
+		}
+		if err := field("reason", reason, maxKey); err != nil {
+			return err
+		}
+		i.State, i.Reason = InvitationRefused, reason
+		return errors.Join(tx.PutInvitation(row.Seq, &i), tx.RemoveDue(row.Seq),
+			s.enter(ctx, tx, "user.confirm.refused", "user", user, reason))
+	})
+}
+
+// Invitations lists invitations in any of the states, strictly after a user.
+func (s *Service) Invitations(ctx context.Context, states []InvitationState, after string, limit int) ([]InvitationRow, error) {
+	var list []InvitationRow
+	err := s.store.View(ctx, func(tx Tx) error {
+		begin := int64(0)
+		if after != "" {
+			row, err := tx.UserByID(after)
+			if err != nil {
+				return err
+			}
+			begin = row.Seq
+		}
+		var err error
+		list, err = tx.Invitations(states, begin, limit)
+		return err
+	})
+	return list, err
+}
+
+// Outbox lists open invitations whose link the account is to deliver and has not delivered.
+func (s *Service) Outbox(ctx context.Context, limit int) ([]InvitationRow, error) {
+	var list []InvitationRow
+	err := s.store.View(ctx, func(tx Tx) (err error) {
+		list, err = tx.Unsent(true, limit)
+		return err
+	})
+	return list, err
+}
+
+// sweepPage is how many expired invitations are ended by one change.
+const sweepPage = 500
+
+// Sweep ends invitations whose time is over.
+func (s *Service) Sweep(ctx context.Context) error {
+	for {
+		var expired []int64
+		if err := s.store.View(ctx, func(tx Tx) (err error) {
+			expired, err = tx.Expired(s.now(), sweepPage)
+			return err
+		}); err != nil || len(expired) == 0 {
+			return err
+		}
+		if err := s.store.Update(ctx, func(tx Tx) error {
+			for _, seq := range expired {
+				if err := s.expire(ctx, tx, seq); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) expire(ctx context.Context, tx Tx, seq int64) error {
+	i, err := tx.Invitation(seq)
+	if err != nil || i.State != InvitationOpen || s.now().Before(i.Expires) {
+		return err
+	}
+	i.State, i.Link, i.Reason = InvitationExpired, "", "nobody accepted it in time"
+	return errors.Join(tx.PutInvitation(seq, &i), s.enter(ctx, tx, "invitation.expire", "user", i.UserID, strconv.Itoa(i.Number)))
+}
