@@ -46,8 +46,9 @@
 //
 // Trust begins at the root, an Ed25519 key. An administrator is the root or whoever an administrator has attested as
 // one; a generation of an integration is what an administrator has attested; a group's key is what either of them has
-// attested, unless two keys are attested for one serial. Trust knows no end: that a former administrator is refused is
-// left to the account service.
+// attested, unless two keys are attested for one serial. The owners' group and its keys are what administrators have
+// attested, unless it is two groups; claims of a group's key have no weight for it. The order of attestations never
+// decides. Trust knows no end: that a former administrator is refused is left to the account service.
 //
 // # Grant
 //

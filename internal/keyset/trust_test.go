@@ -148,3 +148,49 @@ func TestTrustAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func owners(g string, serial int, k *keyset.Keyset) keyset.Claim {
+	return keyset.OwnersClaim{Account: account, Group: g, Serial: serial, Public: k.Public()}
+}
+
+// TestTrustOwners: which keys are the owners' does not depend on the order in which the account service hands the
+// attestations out, and an integration has no say in it.
+func TestTrustOwners(t *testing.T) {
+	t.Parallel()
+	root, bridge, first, second, other := keys(t, 1), keys(t, 2), keys(t, 3), keys(t, 4), keys(t, 5)
+	good := []keyset.Attestation{attest(root, generation(bridge)), attest(root, owners(group, 1, first)), attest(root, owners(group, 2, second))}
+	is := func(serial int, k *keyset.Keyset) keyset.OwnersClaim {
+		return owners(group, serial, k).(keyset.OwnersClaim)
+	}
+	for name, c := range map[string]struct {
+		more []keyset.Attestation
+		want keyset.OwnersClaim
+		key  bool // whether the group's second key is known
+	}{
+		"as they are":                          {nil, is(2, second), true},
+		"said again of a group":                {[]keyset.Attestation{attest(root, keyOf(2, second))}, is(2, second), true},
+		"an integration names another key":     {[]keyset.Attestation{attest(bridge, keyOf(2, other))}, is(2, second), true},
+		"an integration names the next one":    {[]keyset.Attestation{attest(bridge, keyOf(3, other))}, is(2, second), true},
+		"an integration says who owners are":   {[]keyset.Attestation{attest(bridge, owners(group, 3, other))}, is(2, second), true},
+		"two keys of the newest serial":        {[]keyset.Attestation{attest(root, owners(group, 2, other))}, keyset.OwnersClaim{}, false},
+		"two keys of a serial before":          {[]keyset.Attestation{attest(root, owners(group, 1, other))}, is(2, second), true},
+		"two groups are said to be the owners": {[]keyset.Attestation{attest(root, owners(user, 9, other))}, keyset.OwnersClaim{}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				trust := keyset.NewTrust(account, root.Signer())
+				_ = trust.Learn(rapid.Permutation(slices.Concat(good, c.more)).Draw(t, "order"))
+				if got := trust.Owners(); got != c.want {
+					t.Errorf("serial %d of group %s, want %d of %s", got.Serial, got.Group, c.want.Serial, c.want.Group)
+				}
+				if p, ok := trust.GroupKey(group, 2); ok != c.key || ok && p != second.Public() {
+					t.Errorf("the key of the owners' group: %v, want %v", ok, c.key)
+				}
+				if _, ok := trust.GroupKey(group, 3); ok {
+					t.Error("an integration has made a key of the owners")
+				}
+			})
+		})
+	}
+}
