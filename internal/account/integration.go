@@ -183,7 +183,7 @@ func (s *Service) inviteOldAnew(ctx context.Context, tx Tx, oldest int) error {
 				return err
 			}
 			after = row.Seq
-			if list[i].Generation >= oldest {
+			if g := list[i].Generation; g >= oldest || g == OwnersInvitation {
 				continue
 			}
 			if err := errors.Join(s.inviteAnew(ctx, tx, &row), s.enter(ctx, tx, "invitation.resend", "user", row.ID, strconv.Itoa(list[i].Number+1))); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -31,6 +32,8 @@ func (s *Service) settle(ctx context.Context, tx Tx, old, row *UserRow) error {
 	switch {
 	case row.State == Invited && (before != Invited || Fold(old.Email) != Fold(row.Email)):
 		return s.inviteAnew(ctx, tx, row)
+	case row.State == Active && (before == Invited || before == Accepted): // a recovery has been called off
+		return errors.Join(s.closeInvitation(ctx, tx, row, InvitationCancelled, "the person keeps the keys of before"), tx.AddDue(row.Seq))
 	case row.State == Accepted && before != Accepted:
 		return tx.AddDue(row.Seq)
 	case row.State == InviteSuspended && before == Accepted:
@@ -144,6 +147,10 @@ type Joining struct {
 	Name        string    `json:"name"`
 	Email       string    `json:"email"`
 	Expires     time.Time `json:"expires"`
+	// Root is the public key of the owner in whom trust begins: the person believes no other from now on.
+	Root []byte `json:"root"`
+	// Serial is that of the keys that the person is going to make: 1, or more after a recovery.
+	Serial int `json:"serial"`
 }
 
 // Join shows an open invitation to the holder of its link. ErrAccess, ErrInvitation.
@@ -155,6 +162,16 @@ func (s *Service) Join(ctx context.Context, user string, number int, access []by
 			return err
 		}
 		j = Joining{UserID: row.ID, Name: row.Name, Email: i.Email, Expires: i.Expires}
+		if j.Serial, err = nextSerial(tx, row.Seq); err != nil {
+			return err
+		}
+		root, err := tx.Setting(settingRoot)
+		if err != nil {
+			return err
+		}
+		if j.Root, err = hex.DecodeString(root); err != nil {
+			return err
+		}
 		if j.Account, err = tx.Setting(settingID); err != nil {
 			return err
 		}
@@ -162,6 +179,15 @@ func (s *Service) Join(ctx context.Context, user string, number int, access []by
 		return err
 	})
 	return j, err
+}
+
+// nextSerial is that of the keys that a person makes next.
+func nextSerial(tx Tx, user int64) (int, error) {
+	keys, err := tx.PersonKeys(user)
+	if errors.Is(err, ErrNotFound) {
+		return 1, nil
+	}
+	return keys.Serial + 1, err
 }
 
 // opened finds the open invitation whose link somebody holds. Who does not hold it does not learn whether there is one.
@@ -204,7 +230,15 @@ func (s *Service) Accept(ctx context.Context, user string, number int, access []
 		if err != nil {
 			return err
 		}
-		p.At, p.Keys.Serial = s.now(), 1
+		p.At = s.now()
+		if p.Keys.Serial, err = nextSerial(tx, row.Seq); err != nil {
+			return err
+		}
+		if p.Keys.Serial > 1 {
+			if err := s.proposedAnew(tx, row.Seq); err != nil {
+				return err
+			}
+		}
 		i.State, i.Proposal, i.Link = InvitationAccepted, &p, ""
 		if err := tx.PutInvitation(row.Seq, &i); err != nil {
 			return err
@@ -214,6 +248,9 @@ func (s *Service) Accept(ctx context.Context, user string, number int, access []
 		s.touch(&accepted)
 		if err := tx.UpdateUser(&row, &accepted); err != nil {
 			return err
+		}
+		if i.Generation == OwnersInvitation {
+			return s.enter(ctx, tx, "user.accept", "user", user, strconv.Itoa(number))
 		}
 		return errors.Join(tx.AddDue(row.Seq), s.enter(ctx, tx, "user.accept", "user", user, strconv.Itoa(number)))
 	})

@@ -136,6 +136,9 @@ type KeyTx interface {
 	// Granted is the serial of the newest grant to a member: 0 none, RefusedGrant refused; ErrNotFound for who is no member.
 	Granted(group, user int64) (int, error)
 	SetGranted(group, user int64, serial int) error
+	// SetEvidence keeps the signed statement of a membership that is there, in the place of the one before. One that was
+	// refused waits for its grant again.
+	SetEvidence(group, user int64, evidence []byte) error
 	// CountGranted counts the members of a group who have a grant of any of its keys.
 	CountGranted(group int64) (int, error)
 	PutGrant(group int64, g *Grant) error
