@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -305,6 +306,18 @@ func belongs(ctx context.Context, service *account.Service, h keyset.Header) err
 	generation, err := service.Generation(ctx)
 	if err != nil {
 		return err
+	}
+	list, err := service.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(list, func(g account.Generation) bool { return g.Number == h.Generation }); i >= 0 {
+		if list[i].Valid(time.Now()) {
+			return nil
+		}
+		if generation == h.Generation {
+			return errors.New("the integration has been deactivated by an administrator of the account, and its credentials with it. Make new ones: scimbridge credentials new --data DIR")
+		}
 	}
 	if generation < h.Generation {
 		return fmt.Errorf("the scimsession is of generation %d, and the account knows %d only: it has been restored from a backup that is older than these credentials. Make new ones: scimbridge credentials new --data DIR", h.Generation, generation)
