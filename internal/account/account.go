@@ -186,6 +186,8 @@ type Invitation struct {
 	ID string
 	Person
 	Inactive bool // a suspended invitation: no mail, no link
+	// Evidence is what proves later on that the user is to be invited at this address; see MemberStep.
+	Evidence []byte
 }
 
 // UserChange is what ChangeUser takes; nil fields stay as they are.
@@ -193,6 +195,7 @@ type UserChange struct {
 	IfRevision int64   // refuse with ErrRevision unless the user stands at this revision; 0: whatever it is
 	Person     *Person // replaces all of it
 	Active     *bool   // see the state table
+	Evidence   []byte  // as in Invitation, for the address of Person
 }
 
 // NewGroup is what CreateGroup takes.

@@ -186,7 +186,7 @@ func (s *Service) inviteOldAnew(ctx context.Context, tx Tx, oldest int) error {
 			if list[i].Generation >= oldest {
 				continue
 			}
-			if err := errors.Join(s.inviteAnew(ctx, tx, &row), s.enter(ctx, tx, "invitation.resend", "user", row.ID, strconv.Itoa(list[i].Number+1))); err != nil {
+			if err := errors.Join(s.inviteAnew(tx, &row, nil), s.enter(ctx, tx, "invitation.resend", "user", row.ID, strconv.Itoa(list[i].Number+1))); err != nil {
 				return err
 			}
 		}

@@ -17,8 +17,14 @@ type Trust struct {
 	mu             sync.RWMutex // guards what follows
 	administrators map[Signer]bool
 	generations    map[Signer]bool
+	current        map[generationOf]Public
 	groups         map[groupSerial]groupKey
 	owners         OwnersClaim // of the highest serial
+}
+
+type generationOf struct {
+	integration string
+	number      int
 }
 
 type groupSerial struct {
@@ -35,7 +41,7 @@ type groupKey struct {
 func NewTrust(account string, root Signer) *Trust {
 	return &Trust{
 		account: account, root: root,
-		administrators: map[Signer]bool{}, generations: map[Signer]bool{}, groups: map[groupSerial]groupKey{},
+		administrators: map[Signer]bool{}, generations: map[Signer]bool{}, current: map[generationOf]Public{}, groups: map[groupSerial]groupKey{},
 	}
 }
 
@@ -112,7 +118,11 @@ func (t *Trust) take(c Claim) error {
 	case AdministratorClaim:
 		t.administrators[c.Public.signer] = true
 	case GenerationClaim:
-		t.generations[c.Public.signer] = true
+		at := generationOf{c.Integration, c.Generation}
+		if known, ok := t.current[at]; ok && known != c.Public {
+			return ErrDisputed
+		}
+		t.current[at], t.generations[c.Public.signer] = c.Public, true
 	case GroupKeyClaim:
 		return t.takeGroup(c)
 	case OwnersClaim:
@@ -192,4 +202,12 @@ func (t *Trust) Owners() OwnersClaim {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.owners
+}
+
+// GenerationKey returns the public keys of a generation of an integration, attested by an administrator.
+func (t *Trust) GenerationKey(integration string, number int) (Public, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	p, ok := t.current[generationOf{integration, number}]
+	return p, ok
 }
