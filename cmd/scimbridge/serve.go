@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -51,7 +52,7 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 		}
 		address = fmt.Sprintf(":%d", v.Port)
 	}
-	parts := assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
+	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
 	found, origin, err := session(v.Session)
 	switch {
 	case errors.Is(err, keyset.ErrNoSession):
@@ -87,6 +88,10 @@ type assembly struct {
 	ping     string       // address of the ping server; empty: none
 	drainFor time.Duration
 	log      *slog.Logger
+
+	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
+	watchers      *bridge.Watchers
+	local         atomic.Pointer[string] // the address that it listens on, as a URL
 }
 
 const (
@@ -110,7 +115,11 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeAll()) }()
+	stop := func() {}
+	defer func() {
+		stop()
+		err = errors.Join(err, closeAll())
+	}()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return listenProblem(err)
@@ -129,6 +138,8 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 		go func() { failed <- servers[1].Serve(pings) }()
 	}
 	url := "http://" + local(listener.Addr())
+	a.local.Store(&url)
+	stop = a.watch(ctx)
 	a.log.Info("listening", "address", listener.Addr().String(), "state", h.State(ctx))
 	if err := ready(url); err != nil {
 		return errors.Join(err, closeServers(servers))
@@ -148,6 +159,37 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 			return a.drain(h, servers)
 		}
 	}
+}
+
+// watch lets the watchers work until ctx ends or the function that is returned is called, which waits for them.
+func (a *assembly) watch(ctx context.Context) func() {
+	if a.watchers == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.watchers.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// origin is what links of invitations begin with.
+func (a *assembly) origin() string {
+	if a.session != nil && a.session.Header().URL != "" {
+		return a.session.Header().URL
+	}
+	if u, err := a.publicURL(); err == nil && u != "" {
+		return u
+	}
+	if u := a.local.Load(); a.onThisMachine && u != nil {
+		return *u
+	}
+	return ""
 }
 
 // drain lets load balancers see that no requests are wanted, then waits for those under way.
@@ -197,7 +239,14 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, error) {
 	metricsLock := func() bool { return false }
 	c := server.Config{Clock: time.Now, Log: a.log}
-	var err error
+	var s *server.Server
+	interval, err := a.interval()
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := a.publicURL(); err != nil {
+		return nil, nil, err
+	}
 	if c.Trusted, err = a.proxies(); err != nil {
 		return nil, nil, err
 	}
@@ -239,10 +288,13 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
 		})
-		health.Checks = checks(accounts, lock, started)
+		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
+			Account: accounts, Lock: lock, Origin: a.origin, Interval: interval, Version: version,
+			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
+		})
+		health.Checks = checks(accounts, lock, a.watchers, started)
 	}
 	c.Metrics = server.NewMetrics(version, metricsLock)
-	var s *server.Server
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
