@@ -265,15 +265,15 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	closeAll := func() error { return nil }
 	started := time.Now()
 	pages := web.Config{Clock: time.Now, Rand: rand.Reader, Log: a.log, Missing: a.missing}
-	var accounts *account.Service
+	var accounts bridge.Account // nil: there is no session
 	if a.missing != nil {
 		health.Checks = missingChecks()
 	} else {
-		var closeAccount func() error
-		if accounts, closeAccount, err = a.account(ctx, a.session); err != nil {
+		service, closeAccount, err := a.account(ctx, a.session)
+		if err != nil {
 			return nil, nil, err
 		}
-		closeAll = closeAccount
+		accounts, closeAll = service, closeAccount
 		lock := bridge.NewLock(a.session, time.Now)
 		if err := a.unlock(lock); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
@@ -289,7 +289,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
 		})
 		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
-			Account: accounts, Lock: lock, Origin: a.origin, Interval: interval, Version: version,
+			Account: service, Lock: lock, Origin: a.origin, Interval: interval, Version: version,
 			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
 		})
 		health.Checks = checks(accounts, lock, a.watchers, started)
