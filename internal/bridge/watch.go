@@ -236,6 +236,22 @@ func (w *Watchers) Provision() WatcherState { return w.provision.state() }
 // Confirmation is the state of ConfirmationWatcher.
 func (w *Watchers) Confirmation() WatcherState { return w.confirm.state() }
 
+// learn reads whom the account's administrators have signed for. What nobody has signed for is noted and not believed.
+func (w *Watchers) learn(ctx context.Context, ring *keyring, l *watcher) error {
+	bad, err := ring.learn(ctx)
+	if err != nil {
+		return err
+	}
+	text := ""
+	if bad != nil {
+		text = bad.Error()
+	}
+	if l.fault("trust", text) && bad != nil {
+		w.Log.WarnContext(ctx, "statement not believed", "error", bad)
+	}
+	return nil
+}
+
 // startProvision makes keys of groups and links of invitations until nothing is due.
 func (w *Watchers) startProvision(ctx context.Context, ring *keyring) error {
 	for {
@@ -243,7 +259,7 @@ func (w *Watchers) startProvision(ctx context.Context, ring *keyring) error {
 		if err != nil || len(due.Groups)+len(due.Invitations) == 0 {
 			return err
 		}
-		if err := ring.learn(ctx); err != nil {
+		if err := w.learn(ctx, ring, w.provision); err != nil {
 			return err
 		}
 		done := 0
@@ -364,7 +380,7 @@ func (w *Watchers) confirmAll(ctx context.Context, ring *keyring) error {
 		if err != nil || len(due.People) == 0 {
 			return err
 		}
-		if err := ring.learn(ctx); err != nil {
+		if err := w.learn(ctx, ring, w.confirm); err != nil {
 			return err
 		}
 		g, ctx := errgroup.WithContext(ctx)
