@@ -39,6 +39,19 @@ func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started tim
 			}
 			return r
 		},
+		func(ctx context.Context) server.Report {
+			r := server.Report{Source: "Guard", Time: time.Now(), State: server.Healthy}
+			info, err := a.Describe(ctx)
+			switch {
+			case err != nil:
+				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"
+			case info.Guard.Held > 0:
+				r.State, r.Detail = server.Attention, fmt.Sprintf("%d changes are held back; see: scimbridge account guard", info.Guard.Held)
+			case !info.Guard.Tripped.IsZero():
+				r.State, r.Detail = server.Attention, "more was taken away within an hour than usual, last at "+info.Guard.Tripped.Format(time.RFC3339)+"; see: scimbridge account guard"
+			}
+			return r
+		},
 	}
 }
 

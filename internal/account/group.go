@@ -347,6 +347,9 @@ func (s *Service) move(ctx context.Context, tx Tx, row *GroupRow, who people, ad
 	}
 	row.Members += len(added) - len(removed)
 	row.ThroughSCIM += len(added) + len(claimed) - len(removed) - len(yielded)
+	if err := s.removal(ctx, tx, row, who, removed); err != nil {
+		return false, err
+	}
 	added, removed = append(added, claimed...), append(removed, yielded...)
 	if err := s.enterMembers(ctx, tx, "group.members.add", row.ID, who, added); err != nil {
 		return false, err
