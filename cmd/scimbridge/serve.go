@@ -339,7 +339,25 @@ func (a *assembly) account(ctx context.Context, session *keyset.Session) (*accou
 	if err != nil {
 		return nil, nil, errors.Join(err, closeStore())
 	}
-	return service, func() error { return errors.Join(socket.Close(), closeStore()) }, nil
+	stop := housekeep(ctx, service)
+	return service, func() error {
+		stop()
+		return errors.Join(socket.Close(), closeStore())
+	}, nil
+}
+
+// housekeep lets an account look after itself until ctx ends or the function that is returned is called.
+func housekeep(ctx context.Context, service *account.Service) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		service.Housekeep(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // belongs refuses a scimsession of another account, or of a generation that has been replaced.

@@ -420,6 +420,20 @@ func (s *Service) withdraw(tx Tx, row *GroupRow, held map[int64]int, left []int6
 	return err
 }
 
+// withdrawFromIntegration takes the integration's grants of a group that it manages no longer.
+func withdrawFromIntegration(tx Tx, row *GroupRow) error {
+	list, err := tx.Generations()
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if err := tx.DeleteGrants(row.Seq, list[i].Integration, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // namedMembers is how many people one entry of the log names, which keeps an entry below 32 KiB. More take more
 // entries.
 const namedMembers = 1000
@@ -472,6 +486,9 @@ func (s *Service) DeleteGroup(ctx context.Context, id string, ifRevision int64) 
 			return err
 		}
 		if err := s.withdraw(tx, &row, held, gone); err != nil {
+			return err
+		}
+		if err := withdrawFromIntegration(tx, &row); err != nil {
 			return err
 		}
 		row.Members -= len(gone)

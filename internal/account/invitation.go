@@ -280,8 +280,11 @@ func (s *Service) RefuseAcceptance(ctx context.Context, user string, number int,
 		if err != nil {
 			return err
 		}
-		if i.Number != number || i.State != InvitationAccepted && i.State != InvitationDue {
-			return nil // decided, or overtaken
+		if i.Number != number {
+			return nil // overtaken
+		}
+		if i.State != InvitationAccepted && i.State != InvitationDue {
+			return tx.RemoveDue(row.Seq) // decided
 		}
 		verb := "user.confirm.refused"
 		if i.State == InvitationDue {
@@ -335,6 +338,29 @@ func (s *Service) Outbox(ctx context.Context, limit int) ([]InvitationRow, error
 		return err
 	})
 	return list, err
+}
+
+// sweepEvery is how often invitations are looked at whose time may be over: an administrator sees it in time.
+const sweepEvery = time.Minute
+
+// Housekeep ends invitations whose time is over and forgets old calls, until ctx ends. Several processes may do so.
+func (s *Service) Housekeep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for round := 0; ; round++ {
+		err := s.Sweep(ctx)
+		if round%60 == 0 {
+			err = errors.Join(err, s.ForgetCalls(ctx))
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "housekeeping", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // sweepPage is how many expired invitations are ended by one change.
