@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -71,6 +72,8 @@ type watcher struct {
 const (
 	// duePage is how much is taken from the account at once: some 200 kB.
 	duePage = 100
+	// workers is how many people and groups are seen to at once: the account then shares commits between them.
+	workers = 8
 	// breather is how long a watcher lets changes gather before it looks again, so that a burst costs few looks. The
 	// time from accepting to being confirmed has it in it.
 	breather = 200 * time.Millisecond
@@ -262,23 +265,28 @@ func (w *Watchers) startProvision(ctx context.Context, ring *keyring) error {
 		if err := w.learn(ctx, ring, w.provision); err != nil {
 			return err
 		}
-		done := 0
+		var done atomic.Int64
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(workers)
 		for i := range due.Groups {
-			if err := w.keyGroup(ctx, ring, &due.Groups[i]); err != nil {
-				return err
-			}
-			done++
+			g.Go(func() error {
+				done.Add(1)
+				return w.keyGroup(ctx, ring, &due.Groups[i])
+			})
 		}
 		for i := range due.Invitations {
-			ok, err := w.invite(ctx, ring, &due.Invitations[i])
-			if err != nil {
+			g.Go(func() error {
+				ok, err := w.invite(ctx, ring, &due.Invitations[i])
+				if ok {
+					done.Add(1)
+				}
 				return err
-			}
-			if ok {
-				done++
-			}
+			})
 		}
-		if done == 0 {
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		if done.Load() == 0 {
 			return nil // what is left waits for the mail server, or for a person
 		}
 	}
@@ -370,9 +378,6 @@ func (w *Watchers) send(ctx context.Context, i *account.InvitationRow, link stri
 	return true, w.Account.InvitationSent(ctx, i.UserID, i.Number)
 }
 
-// confirmers is how many people are confirmed at once: the account then shares commits between them.
-const confirmers = 8
-
 // confirmAll goes through everybody who waits.
 func (w *Watchers) confirmAll(ctx context.Context, ring *keyring) error {
 	for after := ""; ; {
@@ -384,7 +389,7 @@ func (w *Watchers) confirmAll(ctx context.Context, ring *keyring) error {
 			return err
 		}
 		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(confirmers)
+		g.SetLimit(workers)
 		for i := range due.People {
 			g.Go(func() error { return w.admit(ctx, ring, &due.People[i]) })
 		}
