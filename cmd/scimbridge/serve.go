@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -52,7 +53,7 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 		}
 		address = fmt.Sprintf(":%d", v.Port)
 	}
-	parts := assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
+	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
 	found, origin, err := session(v.Session)
 	switch {
 	case errors.Is(err, keyset.ErrNoSession):
@@ -88,6 +89,10 @@ type assembly struct {
 	ping     string       // address of the ping server; empty: none
 	drainFor time.Duration
 	log      *slog.Logger
+
+	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
+	watchers      *bridge.Watchers
+	local         atomic.Pointer[string] // the address that it listens on, as a URL
 }
 
 const (
@@ -111,7 +116,11 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeAll()) }()
+	stop := func() {}
+	defer func() {
+		stop()
+		err = errors.Join(err, closeAll())
+	}()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return listenProblem(err)
@@ -130,6 +139,8 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 		go func() { failed <- servers[1].Serve(pings) }()
 	}
 	url := "http://" + local(listener.Addr())
+	a.local.Store(&url)
+	stop = a.watch(ctx)
 	a.log.Info("listening", "address", listener.Addr().String(), "state", h.State(ctx))
 	if err := ready(url); err != nil {
 		return errors.Join(err, closeServers(servers))
@@ -149,6 +160,37 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 			return a.drain(h, servers)
 		}
 	}
+}
+
+// watch lets the watchers work until ctx ends or the function that is returned is called, which waits for them.
+func (a *assembly) watch(ctx context.Context) func() {
+	if a.watchers == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.watchers.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// origin is what links of invitations begin with.
+func (a *assembly) origin() string {
+	if a.session != nil && a.session.Header().URL != "" {
+		return a.session.Header().URL
+	}
+	if u, err := a.publicURL(); err == nil && u != "" {
+		return u
+	}
+	if u := a.local.Load(); a.onThisMachine && u != nil {
+		return *u
+	}
+	return ""
 }
 
 // drain lets load balancers see that no requests are wanted, then waits for those under way.
@@ -198,7 +240,14 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, error) {
 	metricsLock := func() bool { return false }
 	c := server.Config{Clock: time.Now, Log: a.log}
-	var err error
+	var s *server.Server
+	interval, err := a.interval()
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := a.publicURL(); err != nil {
+		return nil, nil, err
+	}
 	if c.Trusted, err = a.proxies(); err != nil {
 		return nil, nil, err
 	}
@@ -217,15 +266,15 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	closeAll := func() error { return nil }
 	started := time.Now()
 	pages := web.Config{Clock: time.Now, Rand: rand.Reader, Log: a.log, Missing: a.missing}
-	var accounts *account.Service
+	var accounts bridge.Account // nil: there is no session
 	if a.missing != nil {
 		health.Checks = missingChecks()
 	} else {
-		var closeAccount func() error
-		if accounts, closeAccount, err = a.account(ctx, a.session); err != nil {
+		service, closeAccount, err := a.account(ctx, a.session)
+		if err != nil {
 			return nil, nil, err
 		}
-		closeAll = closeAccount
+		accounts, closeAll = service, closeAccount
 		lock := bridge.NewLock(a.session, time.Now)
 		if err := a.unlock(lock); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
@@ -240,10 +289,13 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
 		})
-		health.Checks = checks(accounts, lock, started)
+		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
+			Account: service, Lock: lock, Origin: a.origin, Interval: interval, Version: version,
+			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
+		})
+		health.Checks = checks(accounts, lock, a.watchers, started)
 	}
 	c.Metrics = server.NewMetrics(version, metricsLock)
-	var s *server.Server
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
@@ -288,7 +340,25 @@ func (a *assembly) account(ctx context.Context, session *keyset.Session) (*accou
 	if err != nil {
 		return nil, nil, errors.Join(err, closeStore())
 	}
-	return service, func() error { return errors.Join(socket.Close(), closeStore()) }, nil
+	stop := housekeep(ctx, service)
+	return service, func() error {
+		stop()
+		return errors.Join(socket.Close(), closeStore())
+	}, nil
+}
+
+// housekeep lets an account look after itself until ctx ends or the function that is returned is called.
+func housekeep(ctx context.Context, service *account.Service) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		service.Housekeep(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // belongs refuses a scimsession of another account, or of a generation that has been replaced.

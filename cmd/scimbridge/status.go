@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -11,26 +15,67 @@ import (
 )
 
 // checks are the components that /health reports on. The names are the original's where it has the component.
-func checks(a *account.Service, lock *bridge.Lock, started time.Time) []server.Check {
+func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started time.Time) []server.Check {
+	watcher := func(source string, state func() bridge.WatcherState) server.Check {
+		return func(context.Context) server.Report {
+			r := watcherReport(state())
+			r.Source = source
+			if !lock.Open() {
+				r.Time, r.State, r.Detail = time.Now(), "locked", "waiting for the bearer token since "+started.UTC().Format(time.RFC3339)
+			}
+			return r
+		}
+	}
 	return []server.Check{
 		func(context.Context) server.Report {
 			return server.Report{Source: "SCIMServer", Time: time.Now(), State: server.Healthy}
 		},
-		func(context.Context) server.Report {
-			r := server.Report{Source: "StartProvisionWatcher", Time: time.Now(), State: server.Healthy}
-			if !lock.Open() {
-				r.State, r.Detail = "locked", "waiting for the bearer token since "+started.UTC().Format(time.RFC3339)
+		watcher("ConfirmationWatcher", w.Confirmation),
+		watcher("StartProvisionWatcher", w.Provision),
+		func(ctx context.Context) server.Report {
+			r := server.Report{Source: "Account", Time: time.Now(), State: server.Healthy}
+			if _, err := a.Describe(ctx); err != nil {
+				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"
 			}
 			return r
 		},
 		func(ctx context.Context) server.Report {
-			r := server.Report{Source: "Account", Time: time.Now(), State: server.Healthy}
-			if _, err := a.Describe(ctx); err != nil {
-				r.State, r.Detail = server.Unhealthy, "the account's database cannot be read"
+			r := server.Report{Source: "Guard", Time: time.Now(), State: server.Healthy}
+			info, err := a.Describe(ctx)
+			switch {
+			case err != nil:
+				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"
+			case info.Guard.Held > 0:
+				r.State, r.Detail = server.Attention, fmt.Sprintf("%d changes are held back; see: scimbridge account guard", info.Guard.Held)
+			case !info.Guard.Tripped.IsZero():
+				r.State, r.Detail = server.Attention, "more was taken away within an hour than usual, last at "+info.Guard.Tripped.Format(time.RFC3339)+"; see: scimbridge account guard"
 			}
 			return r
 		},
 	}
+}
+
+// shownFaults is how many people a report names.
+const shownFaults = 3
+
+// watcherReport is what a watcher says of itself, in a report's words.
+func watcherReport(s bridge.WatcherState) server.Report {
+	r := server.Report{Time: time.Now(), State: server.Healthy}
+	switch {
+	case s.Err != nil:
+		r.State, r.Detail = server.Unhealthy, s.Err.Error()
+	case len(s.Faults) > 0:
+		ids := slices.Sorted(maps.Keys(s.Faults))
+		for i, id := range ids {
+			if i == shownFaults {
+				r.Detail += fmt.Sprintf("; and %d more", len(ids)-i)
+				break
+			}
+			r.Detail += "; " + id + ": " + s.Faults[id]
+		}
+		r.State, r.Detail = server.Attention, strings.TrimPrefix(r.Detail, "; ")
+	}
+	return r
 }
 
 // missingChecks are the reports of a bridge that has no scimsession: it runs, and does not do its work.
@@ -46,7 +91,7 @@ func missingChecks() []server.Check {
 }
 
 // status is what the status page shows.
-func status(ctx context.Context, s *server.Server, a *account.Service, started time.Time) web.Status {
+func status(ctx context.Context, s *server.Server, a bridge.Account, started time.Time) web.Status {
 	st := web.Status{Version: version, Build: build, State: s.State(ctx), Started: started}
 	for _, r := range s.Health.Reports(ctx) {
 		st.Reports = append(st.Reports, web.Report{Source: r.Source, Healthy: r.State == server.Healthy, State: r.State, Detail: r.Detail, Time: r.Time})

@@ -81,7 +81,7 @@ func (s *Service) change(ctx context.Context, verb, id string, edit func(tx Tx, 
 		if err := tx.UpdateUser(&old, &row); err != nil {
 			return err
 		}
-		if err := s.settle(ctx, tx, &old, &row); err != nil {
+		if err := s.settle(ctx, tx, &old, &row, nil); err != nil {
 			return err
 		}
 		if err := s.enter(ctx, tx, verb, "user", id, string(row.State)); err != nil {

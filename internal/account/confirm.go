@@ -104,10 +104,15 @@ func (s *Service) Confirm(ctx context.Context, user string, c Confirmation) erro
 		if err != nil {
 			return err
 		}
-		if !admitted && !handed {
-			return tx.RemoveDue(row.Seq)
+		if len(c.Withheld) == 0 {
+			if err := tx.RemoveDue(row.Seq); err != nil {
+				return err
+			}
 		}
-		return errors.Join(tx.RemoveDue(row.Seq), s.retire(ctx, tx, c.Grants))
+		if !admitted && !handed {
+			return nil
+		}
+		return s.retire(tx, c.Grants)
 	})
 }
 
@@ -146,7 +151,7 @@ func (s *Service) admit(ctx context.Context, tx Tx, row *UserRow, c Confirmation
 	if err := tx.PutPersonKeys(row.Seq, &keys); err != nil {
 		return false, err
 	}
-	if err := tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: InvitationConfirmed, Email: i.Email, Generation: i.Generation, Sent: i.Sent}); err != nil {
+	if err := tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: InvitationConfirmed, Email: i.Email, Evidence: i.Evidence, Generation: i.Generation, Sent: i.Sent}); err != nil {
 		return false, err
 	}
 	active := *row
@@ -199,6 +204,9 @@ func (s *Service) hand(ctx context.Context, tx Tx, row *UserRow, c Confirmation)
 			return false, err
 		}
 		refused = append(refused, id)
+	}
+	for _, id := range c.Withheld {
+		delete(waiting, id)
 	}
 	if len(waiting) > 0 {
 		return false, fmt.Errorf("%w: %d memberships wait that the confirmation does not cover", ErrRevision, len(waiting))
@@ -255,7 +263,7 @@ func (s *Service) handOne(tx Tx, user int64, g Grant) error {
 }
 
 // retire removes the grants of older keys of groups whose members all have the present one.
-func (s *Service) retire(ctx context.Context, tx Tx, handed []Grant) error {
+func (s *Service) retire(tx Tx, handed []Grant) error {
 	for _, g := range handed {
 		if g.Serial == 1 {
 			continue

@@ -356,11 +356,11 @@ func (s *Service) Recover(ctx context.Context, user string, o Opening) error {
 			return err
 		}
 		// A new invitation, due, with sessions ended; then opened.
-		if err := s.settle(ctx, tx, &row, &invited); err != nil {
+		if err := s.settle(ctx, tx, &row, &invited, nil); err != nil {
 			return err
 		}
 		return errors.Join(tx.RemoveDue(row.Seq), tx.PutInvitation(row.Seq, &InvitationRow{
-			Number: o.Number, State: InvitationOpen, Email: row.Email, Generation: OwnersInvitation, Commitment: o.Commitment,
+			Number: o.Number, State: InvitationOpen, Email: row.Email, Evidence: i.Evidence, Generation: OwnersInvitation, Commitment: o.Commitment,
 			Sent:    s.now(), // by the owner: nobody else has the link
 			Expires: s.now().Add(invitationLife),
 		}), s.enter(ctx, tx, "user.recover", "user", user, strconv.Itoa(o.Number)))

@@ -161,6 +161,15 @@ type KeyTx interface {
 	Generations() ([]Generation, error)
 	PutGeneration(g *Generation) error
 
+	// GuardCount adds n to what is counted of a kind and subject in a minute, and returns the sum of the minutes after
+	// another.
+	GuardCount(kind, subject string, minute, after int64, n int) (int, error)
+	// PutHeld keeps a held change; the same kind and subject replaces, and its users are joined.
+	PutHeld(h *Held) error
+	// Held lists the held changes, the oldest first.
+	Held() ([]Held, error)
+	DeleteHeld(h *Held) error
+
 	// Once remembers a call by its idempotency key within the change that it makes. Where the key is known already it
 	// returns the digest that came with it.
 	Once(key string, digest []byte, at time.Time) (known []byte, err error)

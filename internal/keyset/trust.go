@@ -19,6 +19,7 @@ type Trust struct {
 	mu             sync.RWMutex // guards what follows
 	administrators map[Signer]bool
 	generations    map[Signer]bool
+	current        map[string]serials // by integration, its keys by generation
 	groups         map[string]serials // by group
 	owners         map[string]serials // by group; of more than one none is the owners'
 }
@@ -49,7 +50,7 @@ func put(groups map[string]serials, group string, serial int, public Public) err
 func NewTrust(account string, root Signer) *Trust {
 	return &Trust{
 		account: account, root: root,
-		administrators: map[Signer]bool{}, generations: map[Signer]bool{},
+		administrators: map[Signer]bool{}, generations: map[Signer]bool{}, current: map[string]serials{},
 		groups: map[string]serials{}, owners: map[string]serials{},
 	}
 }
@@ -128,6 +129,7 @@ func (t *Trust) take(c Claim) error {
 		t.administrators[c.Public.signer] = true
 	case GenerationClaim:
 		t.generations[c.Public.signer] = true
+		return put(t.current, c.Integration, c.Generation, c.Public)
 	case GroupKeyClaim:
 		return put(t.groups, c.Group, c.Serial, c.Public)
 	case OwnersClaim:
@@ -208,4 +210,12 @@ func (t *Trust) Owners() OwnersClaim {
 		}
 	}
 	return newest
+}
+
+// GenerationKey returns the public keys of a generation of an integration, attested by an administrator.
+func (t *Trust) GenerationKey(integration string, number int) (Public, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	k, ok := t.current[integration][number]
+	return k.public, ok && !k.disputed
 }

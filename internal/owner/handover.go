@@ -114,9 +114,10 @@ func (o *Owner) grantMembers(ctx context.Context, a Account, group string, seria
 	}
 }
 
-// membership is the signed statement that a user belongs to a group, as it is kept with the membership.
+// membership is the evidence that a user belongs to a group, as the bridge makes it too: the signer and the signature.
 func (o *Owner) membership(group, user string) []byte {
-	return o.attest(keyset.MembershipClaim{Account: o.account, Group: group, User: user})
+	signer := o.keys.Signer()
+	return append(signer[:], o.keys.Sign(keyset.MembershipClaim{Account: o.account, Group: group, User: user})...)
 }
 
 // verified returns a person's public keys, which somebody who may must have signed. ErrPerson.

@@ -52,6 +52,7 @@ type Server struct {
 	scim     *scimapi.Handler
 	limits   *limits
 	draining atomic.Bool
+	client   atomic.Pointer[string]
 }
 
 // New makes a Server.
