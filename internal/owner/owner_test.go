@@ -125,14 +125,53 @@ func attest(k *keyset.Keyset, c keyset.Claim) []byte {
 // opens tells whether a person can open a group's key.
 func (s *site) opens(t *testing.T, m *member, group string) error {
 	t.Helper()
-	own, err := s.Own(t.Context(), m.id, time.Now().Add(time.Second))
+	in, err := person.Enter(t.Context(), &session{s, m}, m.kit, password)
 	must(t, err)
-	statements, err := s.Trust(t.Context())
-	must(t, err)
-	trust, err := person.Trust(m.kit, statements)
-	must(t, err)
-	_, _, err = person.Group(m.kit, m.keys, own.Keys.Serial, trust, own.Groups, group)
+	k, err := in.Group(group, 0)
+	if err == nil {
+		err = k.Prove([]byte("something"))
+	}
 	return err
+}
+
+// session is a person's session, as the account's API offers it.
+type session struct {
+	*site
+	m *member
+}
+
+func (*session) Join(context.Context, keyset.Invitation) (account.Joining, error) {
+	return account.Joining{}, account.ErrAccess
+}
+
+func (*session) Accept(context.Context, keyset.Invitation, account.Proposal) error {
+	return account.ErrAccess
+}
+
+func (s *session) SignIn(ctx context.Context, accountID, user string, sign func(keyset.ChallengeClaim) ([]byte, error)) error {
+	in, err := s.site.SignIn(ctx, user)
+	if err != nil {
+		return err
+	}
+	c := keyset.ChallengeClaim{Host: "account.example.com", Account: accountID, Subject: in.UserID, Serial: in.Keys, Nonce: []byte("nonce")}
+	signature, err := sign(c)
+	if err != nil {
+		return err
+	}
+	return keyset.Signer(in.Key).Verify(c, signature)
+}
+
+func (s *session) Own(ctx context.Context) (account.Own, error) {
+	return s.site.Own(ctx, s.m.id, time.Now().Add(time.Second))
+}
+
+func (s *session) Standing(ctx context.Context) (account.Info, [][]byte, error) {
+	info, err := s.Describe(ctx)
+	if err != nil {
+		return info, nil, err
+	}
+	list, err := s.Trust(ctx)
+	return info, list, err
 }
 
 // TestOwner goes through an owner's life: credentials, an overlap, a group handed over, a second owner, who lets the

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -130,46 +129,4 @@ func Trust(kit keyset.Kit, statements [][]byte) (*keyset.Trust, error) {
 	}
 	t := keyset.NewTrust(kit.Account, kit.Root)
 	return t, t.Learn(list)
-}
-
-// Group opens the newest key of a group that a person has been granted, by id or by name. The grant must be signed by
-// somebody who may, and the key must be the one attested. ErrNoGroup, ErrKey, or what keyset says of the grant.
-func Group(kit keyset.Kit, keys *keyset.Keyset, serial int, trust *keyset.Trust, groups []account.OwnGroup, name string) (account.OwnGroup, *keyset.Keyset, error) {
-	at := slices.IndexFunc(groups, func(g account.OwnGroup) bool { return g.ID == name })
-	if at < 0 {
-		named := func(g account.OwnGroup) bool { return account.Fold(g.Name) == account.Fold(name) }
-		if at = slices.IndexFunc(groups, named); at >= 0 && slices.ContainsFunc(groups[at+1:], named) {
-			return account.OwnGroup{}, nil, fmt.Errorf("%w: several are called %q; name it by its id", ErrNoGroup, name)
-		}
-	}
-	if at < 0 || len(groups[at].Grants) == 0 {
-		return account.OwnGroup{}, nil, fmt.Errorf("%w: %q", ErrNoGroup, name)
-	}
-	g := groups[at]
-	list, err := Attestations(g.Attestation)
-	if err != nil {
-		return g, nil, err
-	}
-	if err := trust.Learn(list); err != nil {
-		return g, nil, err
-	}
-	newest := g.Grants[len(g.Grants)-1]
-	k, err := OpenGroup(kit.Account, keys, keyset.Key{Kind: keyset.UserKey, ID: kit.User, Serial: serial}, trust, newest, trust.MaySign)
-	return g, k, err
-}
-
-// OpenGroup opens a grant of a group's key, which must be the one attested. may says whose grants count.
-func OpenGroup(accountID string, keys *keyset.Keyset, me keyset.Key, trust *keyset.Trust, g account.Grant, may func(keyset.Signer) bool) (*keyset.Keyset, error) {
-	seed, err := keys.OpenGrant(g.Sealed, accountID, keyset.Key{Kind: keyset.GroupKey, ID: g.Group, Serial: g.Serial}, me, may)
-	if err != nil {
-		return nil, err
-	}
-	k, err := seed.Keyset()
-	if err != nil {
-		return nil, err
-	}
-	if want, ok := trust.GroupKey(g.Group, g.Serial); !ok || want != k.Public() {
-		return nil, fmt.Errorf("%w: group %s, serial %d", ErrKey, g.Group, g.Serial)
-	}
-	return k, nil
 }
