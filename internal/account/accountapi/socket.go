@@ -1,9 +1,3 @@
-// Package accountapi lets another process on the same machine use a running account: the administrator's acts over
-// a unix socket in the data folder, whose file mode is the authorisation. The command line speaks to it, so that
-// it works beside a running bridge exactly as it does on a database of its own.
-//
-// A call is a POST of JSON to /v1/ and the act's name; errors of package account keep their identity across the
-// socket. The package knows no rules: it calls an Administrator and says what came of it.
 package accountapi
 
 import (
