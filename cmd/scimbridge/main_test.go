@@ -22,7 +22,7 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
-			return nil
+			return os.WriteFile(filepath.Join(e.WorkDir, "password"), []byte("correct horse battery\n"), 0o600)
 		},
 	})
 }

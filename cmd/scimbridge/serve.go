@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -339,7 +340,25 @@ func (a *assembly) account(ctx context.Context, session *keyset.Session) (*accou
 	if err != nil {
 		return nil, nil, errors.Join(err, closeStore())
 	}
-	return service, func() error { return errors.Join(socket.Close(), closeStore()) }, nil
+	stop := housekeep(ctx, service)
+	return service, func() error {
+		stop()
+		return errors.Join(socket.Close(), closeStore())
+	}, nil
+}
+
+// housekeep lets an account look after itself until ctx ends or the function that is returned is called.
+func housekeep(ctx context.Context, service *account.Service) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		service.Housekeep(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // belongs refuses a scimsession of another account, or of a generation that has been replaced.
@@ -357,6 +376,18 @@ func belongs(ctx context.Context, service *account.Service, h keyset.Header) err
 	generation, err := service.Generation(ctx)
 	if err != nil {
 		return err
+	}
+	list, err := service.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(list, func(g account.Generation) bool { return g.Number == h.Generation }); i >= 0 {
+		if list[i].Valid(time.Now()) {
+			return nil
+		}
+		if generation == h.Generation {
+			return errors.New("the integration has been deactivated by an administrator of the account, and its credentials with it. Make new ones: scimbridge credentials new --data DIR")
+		}
 	}
 	if generation < h.Generation {
 		return fmt.Errorf("the scimsession is of generation %d, and the account knows %d only: it has been restored from a backup that is older than these credentials. Make new ones: scimbridge credentials new --data DIR", h.Generation, generation)

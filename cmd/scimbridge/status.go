@@ -39,6 +39,19 @@ func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started tim
 			}
 			return r
 		},
+		func(ctx context.Context) server.Report {
+			r := server.Report{Source: "Guard", Time: time.Now(), State: server.Healthy}
+			info, err := a.Describe(ctx)
+			switch {
+			case err != nil:
+				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"
+			case info.Guard.Held > 0:
+				r.State, r.Detail = server.Attention, fmt.Sprintf("%d changes are held back; see: scimbridge account guard", info.Guard.Held)
+			case !info.Guard.Tripped.IsZero():
+				r.State, r.Detail = server.Attention, "more was taken away within an hour than usual, last at "+info.Guard.Tripped.Format(time.RFC3339)+"; see: scimbridge account guard"
+			}
+			return r
+		},
 	}
 }
 
@@ -87,7 +100,10 @@ func status(ctx context.Context, s *server.Server, a bridge.Account, started tim
 		return st
 	}
 	if info, err := a.Describe(ctx); err == nil {
-		st.AccountName = info.Name
+		st.AccountName, st.Admits = info.Name, len(info.Root) > 0
+	}
+	if admission, ok := a.(bridge.Admission); ok && st.Admits {
+		st.Waiting, st.More = waiting(ctx, admission)
 	}
 	if people, err := a.Users(ctx, account.Query{}); err == nil {
 		st.People = people.Total
@@ -96,4 +112,50 @@ func status(ctx context.Context, s *server.Server, a bridge.Account, started tim
 		st.Groups = groups.Total
 	}
 	return st
+}
+
+// shownWaiting is how many people who wait the page shows.
+const shownWaiting = 100
+
+// waiting are those whose invitation has not led to anything yet; who has to do something comes first.
+func waiting(ctx context.Context, a bridge.Admission) (list []web.Waiting, more bool) {
+	for _, states := range [][]account.InvitationState{
+		{account.InvitationRefused}, {account.InvitationExpired}, {account.InvitationAccepted}, {account.InvitationOpen}, {account.InvitationDue},
+	} {
+		page, err := a.Invitations(ctx, states, "", shownWaiting+1)
+		if err != nil {
+			return list, more
+		}
+		for i := range page {
+			if len(list) == shownWaiting {
+				return list, true
+			}
+			list = append(list, invitationLine(&page[i]))
+		}
+	}
+	return list, false
+}
+
+func invitationLine(i *account.InvitationRow) web.Waiting {
+	w := web.Waiting{Name: i.Name, Email: i.Email, Detail: i.Reason}
+	if w.Name == w.Email {
+		w.Name = ""
+	}
+	switch i.State {
+	case account.InvitationRefused:
+		w.Word, w.Wrong = "Refused", true
+		w.Detail += ". An administrator of the account can send a new invitation (scimbridge account resend)."
+	case account.InvitationExpired:
+		w.Word, w.Wrong, w.Detail = "Expired", true, "Nobody accepted it in time. An administrator of the account can send a new one (scimbridge account resend)."
+	case account.InvitationAccepted:
+		w.Word, w.Detail = "Accepted", "Is about to be confirmed."
+	case account.InvitationOpen:
+		w.Word, w.Detail = "Sent", "Can be accepted until "+i.Expires.UTC().Format("2 January 2006, 15:04 UTC")+"."
+		if i.Sent.IsZero() {
+			w.Word = "Waits to be delivered"
+		}
+	default:
+		w.Word, w.Detail = "Being made", "The link is not made yet."
+	}
+	return w
 }

@@ -253,9 +253,10 @@ type GroupResult struct {
 
 // Info describes an account to its bridge.
 type Info struct {
-	ID   string
-	Name string
-	Root []byte // public key of the owner in whom trust begins; empty: the account admits nobody by keys
+	ID    string
+	Name  string
+	Guard GuardState
+	Root  []byte // public key of the owner in whom trust begins; empty: the account admits nobody by keys
 }
 
 // Sentinels. Those with a struct below wrap the sentinel, so that errors.Is finds it.

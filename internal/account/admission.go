@@ -170,6 +170,8 @@ type Policy struct {
 	ImmediateNames bool `json:"immediateNames"`
 	// RotateOnRemove makes a group's key anew whenever somebody who had it is removed.
 	RotateOnRemove bool `json:"rotateOnRemove"`
+	// Guard says what happens when the integration takes away more than usual; empty is GuardObserve.
+	Guard GuardMode `json:"guard"`
 }
 
 // Sentinels of admission.

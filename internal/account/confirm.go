@@ -47,6 +47,9 @@ func (s *Service) Due(ctx context.Context, after string, limit int) (Due, error)
 			if err != nil {
 				return err
 			}
+			if c.Generation == OwnersInvitation { // no bridge can check it
+				continue
+			}
 			d.People = append(d.People, c)
 		}
 		return nil
@@ -76,8 +79,9 @@ func candidate(tx Tx, seq int64) (Candidate, error) {
 	c.Email, c.Number, c.Generation = i.Email, i.Number, i.Generation
 	if p := i.Proposal; p != nil {
 		c.Keys, c.Possession, c.Proof = p.Keys, p.Possession, p.Proof
+		c.Keys.Serial, err = nextSerial(tx, seq)
 	}
-	return c, nil
+	return c, err
 }
 
 // Confirm admits a person who has accepted, or hands keys of groups over to somebody who is in; all of it or nothing.
@@ -131,8 +135,19 @@ func (s *Service) admit(ctx context.Context, tx Tx, row *UserRow, c Confirmation
 	if len(c.Attestation) == 0 || i.Number != c.Number || i.State != InvitationAccepted || i.Proposal == nil {
 		return false, fmt.Errorf("%w: it was another invitation that was accepted", ErrRevision)
 	}
+	if i.Generation == OwnersInvitation && CallerFrom(ctx).Kind == Integration {
+		return false, fmt.Errorf("%w: an owner confirms this person", ErrState)
+	}
 	keys := i.Proposal.Keys
 	keys.Attestation, keys.SessionsFrom = c.Attestation, s.now()
+	if keys.Serial, err = nextSerial(tx, row.Seq); err != nil {
+		return false, err
+	}
+	if keys.Serial > 1 { // what was sealed to the keys before opens nothing for anybody any more
+		if err := tx.DeleteGrantsTo(Holder{UserHolder, row.ID, keys.Serial - 1}); err != nil {
+			return false, err
+		}
+	}
 	if err := tx.PutPersonKeys(row.Seq, &keys); err != nil {
 		return false, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -39,6 +40,8 @@ func (s *Service) settle(ctx context.Context, tx Tx, old, row *UserRow, evidence
 	switch {
 	case row.State == Invited && (before != Invited || moved):
 		return s.inviteAnew(tx, row, evidence)
+	case row.State == Active && (before == Invited || before == Accepted): // a recovery has been called off
+		return errors.Join(s.closeInvitation(ctx, tx, row, InvitationCancelled, "the person keeps the keys of before"), tx.AddDue(row.Seq))
 	case row.State == Accepted && before != Accepted:
 		return tx.AddDue(row.Seq)
 	case row.State == InviteSuspended && before == Accepted:
@@ -165,6 +168,10 @@ type Joining struct {
 	Name        string    `json:"name"`
 	Email       string    `json:"email"`
 	Expires     time.Time `json:"expires"`
+	// Root is the public key of the owner in whom trust begins: the person believes no other from now on.
+	Root []byte `json:"root"`
+	// Serial is that of the keys that the person is going to make: 1, or more after a recovery.
+	Serial int `json:"serial"`
 }
 
 // Join shows an open invitation to the holder of its link. ErrAccess, ErrInvitation.
@@ -176,6 +183,16 @@ func (s *Service) Join(ctx context.Context, user string, number int, access []by
 			return err
 		}
 		j = Joining{UserID: row.ID, Name: row.Name, Email: i.Email, Expires: i.Expires}
+		if j.Serial, err = nextSerial(tx, row.Seq); err != nil {
+			return err
+		}
+		root, err := tx.Setting(settingRoot)
+		if err != nil {
+			return err
+		}
+		if j.Root, err = hex.DecodeString(root); err != nil {
+			return err
+		}
 		if j.Account, err = tx.Setting(settingID); err != nil {
 			return err
 		}
@@ -183,6 +200,15 @@ func (s *Service) Join(ctx context.Context, user string, number int, access []by
 		return err
 	})
 	return j, err
+}
+
+// nextSerial is that of the keys that a person makes next.
+func nextSerial(tx Tx, user int64) (int, error) {
+	keys, err := tx.PersonKeys(user)
+	if errors.Is(err, ErrNotFound) {
+		return 1, nil
+	}
+	return keys.Serial + 1, err
 }
 
 // opened finds the open invitation whose link somebody holds. Who does not hold it does not learn whether there is one.
@@ -225,7 +251,15 @@ func (s *Service) Accept(ctx context.Context, user string, number int, access []
 		if err != nil {
 			return err
 		}
-		p.At, p.Keys.Serial = s.now(), 1
+		p.At = s.now()
+		if p.Keys.Serial, err = nextSerial(tx, row.Seq); err != nil {
+			return err
+		}
+		if p.Keys.Serial > 1 {
+			if err := s.proposedAnew(tx, row.Seq); err != nil {
+				return err
+			}
+		}
 		i.State, i.Proposal, i.Link = InvitationAccepted, &p, ""
 		if err := tx.PutInvitation(row.Seq, &i); err != nil {
 			return err
@@ -235,6 +269,9 @@ func (s *Service) Accept(ctx context.Context, user string, number int, access []
 		s.touch(&accepted)
 		if err := tx.UpdateUser(&row, &accepted); err != nil {
 			return err
+		}
+		if i.Generation == OwnersInvitation {
+			return s.enter(ctx, tx, "user.accept", "user", user, strconv.Itoa(number))
 		}
 		return errors.Join(tx.AddDue(row.Seq), s.enter(ctx, tx, "user.accept", "user", user, strconv.Itoa(number)))
 	})
@@ -280,8 +317,11 @@ func (s *Service) RefuseAcceptance(ctx context.Context, user string, number int,
 		if err != nil {
 			return err
 		}
-		if i.Number != number || i.State != InvitationAccepted && i.State != InvitationDue {
-			return nil // decided, or overtaken
+		if i.Number != number {
+			return nil // overtaken
+		}
+		if i.State != InvitationAccepted && i.State != InvitationDue {
+			return tx.RemoveDue(row.Seq) // decided
 		}
 		verb := "user.confirm.refused"
 		if i.State == InvitationDue {
@@ -335,6 +375,29 @@ func (s *Service) Outbox(ctx context.Context, limit int) ([]InvitationRow, error
 		return err
 	})
 	return list, err
+}
+
+// sweepEvery is how often invitations are looked at whose time may be over: an administrator sees it in time.
+const sweepEvery = time.Minute
+
+// Housekeep ends invitations whose time is over and forgets old calls, until ctx ends. Several processes may do so.
+func (s *Service) Housekeep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for round := 0; ; round++ {
+		err := s.Sweep(ctx)
+		if round%60 == 0 {
+			err = errors.Join(err, s.ForgetCalls(ctx))
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "housekeeping", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // sweepPage is how many expired invitations are ended by one change.

@@ -292,6 +292,9 @@ func (s *Service) apply(ctx context.Context, tx Tx, row *UserRow, c UserChange) 
 		if err := s.unprotected(tx, row); err != nil {
 			return nil, err
 		}
+		if err := s.takeaway(ctx, tx, row, HeldSuspension); err != nil {
+			return nil, err
+		}
 		suspend(row)
 		return append(verbs, "user.suspend"), nil
 	}
@@ -369,6 +372,9 @@ func (s *Service) ReleaseUser(ctx context.Context, id string, ifRevision int64) 
 			return ErrRevision
 		}
 		if err := s.unprotected(tx, &old); err != nil {
+			return err
+		}
+		if err := s.takeaway(ctx, tx, &old, HeldRelease); err != nil {
 			return err
 		}
 		row := old

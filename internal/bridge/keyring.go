@@ -45,14 +45,13 @@ func (k *keyring) self() keyset.Key {
 	return keyset.Key{Kind: keyset.IntegrationKey, ID: k.secrets.Integration(), Serial: k.secrets.Generation()}
 }
 
-// learn reads the account's signed statements. One that does not lead to the root is not taken, and named.
-func (k *keyring) learn(ctx context.Context) error {
+// learn reads the account's signed statements. Those that do not lead to the root are not taken; bad names the first.
+func (k *keyring) learn(ctx context.Context) (bad, err error) {
 	raw, err := k.account.Trust(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var list []keyset.Attestation
-	var bad error
 	for _, b := range raw {
 		a, err := keyset.ParseAttestation(b)
 		if err != nil {
@@ -65,9 +64,9 @@ func (k *keyring) learn(ctx context.Context) error {
 		bad = err
 	}
 	if bad != nil {
-		return fmt.Errorf("the account names somebody as trusted whom no administrator has signed for: %w", bad)
+		bad = fmt.Errorf("the account names somebody as trusted whom no administrator has signed for: %w", bad)
 	}
-	return nil
+	return bad, nil
 }
 
 // group opens a group's key.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -71,6 +72,8 @@ type watcher struct {
 const (
 	// duePage is how much is taken from the account at once: some 200 kB.
 	duePage = 100
+	// workers is how many people and groups are seen to at once: the account then shares commits between them.
+	workers = 8
 	// breather is how long a watcher lets changes gather before it looks again, so that a burst costs few looks. The
 	// time from accepting to being confirmed has it in it.
 	breather = 200 * time.Millisecond
@@ -236,6 +239,22 @@ func (w *Watchers) Provision() WatcherState { return w.provision.state() }
 // Confirmation is the state of ConfirmationWatcher.
 func (w *Watchers) Confirmation() WatcherState { return w.confirm.state() }
 
+// learn reads whom the account's administrators have signed for. What nobody has signed for is noted and not believed.
+func (w *Watchers) learn(ctx context.Context, ring *keyring, l *watcher) error {
+	bad, err := ring.learn(ctx)
+	if err != nil {
+		return err
+	}
+	text := ""
+	if bad != nil {
+		text = bad.Error()
+	}
+	if l.fault("trust", text) && bad != nil {
+		w.Log.WarnContext(ctx, "statement not believed", "error", bad)
+	}
+	return nil
+}
+
 // startProvision makes keys of groups and links of invitations until nothing is due.
 func (w *Watchers) startProvision(ctx context.Context, ring *keyring) error {
 	for {
@@ -243,26 +262,31 @@ func (w *Watchers) startProvision(ctx context.Context, ring *keyring) error {
 		if err != nil || len(due.Groups)+len(due.Invitations) == 0 {
 			return err
 		}
-		if err := ring.learn(ctx); err != nil {
+		if err := w.learn(ctx, ring, w.provision); err != nil {
 			return err
 		}
-		done := 0
+		var done atomic.Int64
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(workers)
 		for i := range due.Groups {
-			if err := w.keyGroup(ctx, ring, &due.Groups[i]); err != nil {
-				return err
-			}
-			done++
+			g.Go(func() error {
+				done.Add(1)
+				return w.keyGroup(ctx, ring, &due.Groups[i])
+			})
 		}
 		for i := range due.Invitations {
-			ok, err := w.invite(ctx, ring, &due.Invitations[i])
-			if err != nil {
+			g.Go(func() error {
+				ok, err := w.invite(ctx, ring, &due.Invitations[i])
+				if ok {
+					done.Add(1)
+				}
 				return err
-			}
-			if ok {
-				done++
-			}
+			})
 		}
-		if done == 0 {
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		if done.Load() == 0 {
 			return nil // what is left waits for the mail server, or for a person
 		}
 	}
@@ -354,9 +378,6 @@ func (w *Watchers) send(ctx context.Context, i *account.InvitationRow, link stri
 	return true, w.Account.InvitationSent(ctx, i.UserID, i.Number)
 }
 
-// confirmers is how many people are confirmed at once: the account then shares commits between them.
-const confirmers = 8
-
 // confirmAll goes through everybody who waits.
 func (w *Watchers) confirmAll(ctx context.Context, ring *keyring) error {
 	for after := ""; ; {
@@ -364,11 +385,11 @@ func (w *Watchers) confirmAll(ctx context.Context, ring *keyring) error {
 		if err != nil || len(due.People) == 0 {
 			return err
 		}
-		if err := ring.learn(ctx); err != nil {
+		if err := w.learn(ctx, ring, w.confirm); err != nil {
 			return err
 		}
 		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(confirmers)
+		g.SetLimit(workers)
 		for i := range due.People {
 			g.Go(func() error { return w.admit(ctx, ring, &due.People[i]) })
 		}

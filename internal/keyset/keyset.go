@@ -90,8 +90,8 @@
 //	sealed seed version byte 1 ‖ AES(HKDF(unlock key, list("scimbridge unlock seed 1")), seed), associated data
 //	            list("scimbridge unlock seed 1", version byte, account, user, serial)
 //
-// The emergency kit is text, read by its lines "Account:", "Account id:", "Address:", "E-mail:", "User id:" and "Secret
-// Key:" under the first, "Emergency kit 1"; other lines are its owner's.
+// The emergency kit is text, read by its lines "Account:", "Account id:", "Address:" (which may be missing), "E-mail:",
+// "User id:", "Trust root:" and "Secret Key:" under the first, "Emergency kit 1"; other lines are its owner's.
 //
 // # Bearer token
 //

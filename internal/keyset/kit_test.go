@@ -10,7 +10,7 @@ import (
 
 func kit(t testing.TB) keyset.Kit {
 	t.Helper()
-	return keyset.Kit{AccountName: "Acme: Rockets & Söhne", Account: account, URL: "https://account.example.com", User: user, Email: email, SecretKey: secretKey(t)}
+	return keyset.Kit{AccountName: "Acme: Rockets & Söhne", Account: account, URL: "https://account.example.com", User: user, Email: email, Root: keys(t, 1).Signer(), SecretKey: secretKey(t)}
 }
 
 func TestKit(t *testing.T) {
@@ -26,11 +26,15 @@ func TestKit(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
+	k.URL = "" // the account has no service of its own
+	if got, err := keyset.ParseKit(k.Text()); err != nil || got != k {
+		t.Errorf("without address: %+v, %v", got, err)
+	}
 	// A name that tries to be another line.
-	evil := k
+	evil := kit(t)
 	evil.AccountName = "Acme\nAddress: https://evil.example\u2028Account id: x"
 	got, err := keyset.ParseKit(evil.Text())
-	if err != nil || got.URL != k.URL || got.Account != account {
+	if err != nil || got.URL != kit(t).URL || got.Account != account {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -53,11 +57,12 @@ func TestParseKitRefuses(t *testing.T) {
 		"another version":  {strings.Replace(text, "kit 1", "kit 12", 1), "first line"},
 		"no account":       {without("Account"), "missing: Account"},
 		"no account id":    {without("Account id"), "missing: Account id"},
-		"no address":       {without("Address"), "missing: Address"},
+		"no root":          {without("Trust root"), "missing: Trust root"},
+		"half a root":      {strings.Replace(text, kit(t).Root.String()[20:], "", 1), "trust root is not complete"},
 		"no user":          {without("User id"), "missing: User id"},
 		"no e-mail":        {without("E-mail"), "missing: E-mail"},
 		"no Secret Key":    {without("Secret Key"), "missing: Secret Key"},
-		"nothing":          {"Emergency kit 1", "missing: Account, Account id, Address, E-mail, User id, Secret Key"},
+		"nothing":          {"Emergency kit 1", "missing: Account, Account id, E-mail, User id, Trust root, Secret Key"},
 		"half a key":       {strings.Replace(text, kit(t).SecretKey.Reveal()[20:], "", 1), "Secret Key is not complete"},
 		"another account":  {strings.Replace(text, account, user, 1), "that of another account"},
 		"two addresses":    {text + "Address: https://evil.example\n", `"Address" stands twice`},
