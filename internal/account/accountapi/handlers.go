@@ -186,6 +186,9 @@ func (h *Handler) changes(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.draining() { // whoever waits would be back at once, until the process has ended
+		return nil, account.ErrUnavailable
+	}
 	const look = 100 * time.Millisecond // for who does not want to wait
 	ctx, cancel := context.WithTimeout(r.Context(), max(time.Duration(wait)*time.Second, look))
 	defer cancel()

@@ -155,7 +155,11 @@ func refused(res *http.Response) error {
 		err = fmt.Errorf("the account service has answered %s", res.Status)
 	}
 	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-	again := &temporary{err, time.Duration(max(seconds, 0)) * time.Second}
+	after := time.Duration(max(seconds, 0)) * time.Second
+	if held := (*account.HeldError)(nil); errors.As(err, &held) {
+		held.Retry = after
+	}
+	again := &temporary{err, after}
 	switch res.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusGatewayTimeout:
 		return again
