@@ -266,9 +266,10 @@ func (r *wireGroupResult) result() account.GroupResult {
 }
 
 type wireInfo struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-	Root []byte `json:"root,omitzero"`
+	ID    string             `json:"id"`
+	Name  string             `json:"name"`
+	Guard account.GuardState `json:"guard,omitzero"`
+	Root  []byte             `json:"root,omitzero"`
 }
 
 // mapped is a list of other things, nil where the list is.
