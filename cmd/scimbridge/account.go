@@ -26,6 +26,9 @@ type accountVerb struct {
 	ConfirmUserName nameVerb     `cmd:"" help:"Settle a person's change of user name."`
 	Groups          groupsVerb   `cmd:"" help:"List groups, also those that provisioning does not see."`
 	Adopt           adoptVerb    `cmd:"" help:"Hand a group over to provisioning."`
+	Join            joinVerb     `cmd:"" help:"Accept an invitation: make keys and a Secret Key."`
+	Open            openVerb     `cmd:"" help:"Open the key of a group that you are in, or a file that was sealed to it."`
+	Seal            sealVerb     `cmd:"" help:"Seal standard input to a group, for its members to open."`
 	Activity        activityVerb `cmd:"" help:"Print the activity log."`
 	Verify          verifyVerb   `cmd:"" help:"Check that the activity log is whole and unaltered."`
 	Backup          backupVerb   `cmd:"" help:"Write a copy of the account, beside a running process too."`
