@@ -59,7 +59,7 @@ var laws = []law{
 	{"internal/account", module + "scim", nil, "two vocabularies, one translator: the account does not speak SCIM"},
 	{"internal/account", module + "internal/bridge", nil, "the account does not know who drives it"},
 	{"internal/account", module + "internal/store", nil, "rules stand above rows; which rows is chosen by cmd"},
-	{"internal/account", module + "internal/keyset", []string{"internal/account/accountapi"}, "the account keeps keys and can neither make nor open any; its API checks who signs in"},
+	{"internal/account", module + "internal/keyset", []string{"internal/account/accountapi", "internal/account/accounttest"}, "the account keeps keys and can neither make nor open any; its API checks who signs in, its suite founds accounts with keys"},
 	{"internal/account", module + "internal/server", nil, "the account knows no pages and no SCIM endpoints"},
 	{"internal/store", module + "scim", nil, "stores hold rows and know no SCIM"},
 	{"internal/store", module + "internal/bridge", nil, "stores hold rows"},

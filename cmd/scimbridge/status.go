@@ -100,7 +100,10 @@ func status(ctx context.Context, s *server.Server, a bridge.Account, started tim
 		return st
 	}
 	if info, err := a.Describe(ctx); err == nil {
-		st.AccountName = info.Name
+		st.AccountName, st.Admits = info.Name, len(info.Root) > 0
+	}
+	if admission, ok := a.(bridge.Admission); ok && st.Admits {
+		st.Waiting, st.More = waiting(ctx, admission)
 	}
 	if people, err := a.Users(ctx, account.Query{}); err == nil {
 		st.People = people.Total
@@ -109,4 +112,50 @@ func status(ctx context.Context, s *server.Server, a bridge.Account, started tim
 		st.Groups = groups.Total
 	}
 	return st
+}
+
+// shownWaiting is how many people who wait the page shows.
+const shownWaiting = 100
+
+// waiting are those whose invitation has not led to anything yet; who has to do something comes first.
+func waiting(ctx context.Context, a bridge.Admission) (list []web.Waiting, more bool) {
+	for _, states := range [][]account.InvitationState{
+		{account.InvitationRefused}, {account.InvitationExpired}, {account.InvitationAccepted}, {account.InvitationOpen}, {account.InvitationDue},
+	} {
+		page, err := a.Invitations(ctx, states, "", shownWaiting+1)
+		if err != nil {
+			return list, more
+		}
+		for i := range page {
+			if len(list) == shownWaiting {
+				return list, true
+			}
+			list = append(list, invitationLine(&page[i]))
+		}
+	}
+	return list, false
+}
+
+func invitationLine(i *account.InvitationRow) web.Waiting {
+	w := web.Waiting{Name: i.Name, Email: i.Email, Detail: i.Reason}
+	if w.Name == w.Email {
+		w.Name = ""
+	}
+	switch i.State {
+	case account.InvitationRefused:
+		w.Word, w.Wrong = "Refused", true
+		w.Detail += ". An administrator of the account can send a new invitation (scimbridge account resend)."
+	case account.InvitationExpired:
+		w.Word, w.Wrong, w.Detail = "Expired", true, "Nobody accepted it in time. An administrator of the account can send a new one (scimbridge account resend)."
+	case account.InvitationAccepted:
+		w.Word, w.Detail = "Accepted", "Is about to be confirmed."
+	case account.InvitationOpen:
+		w.Word, w.Detail = "Sent", "Can be accepted until "+i.Expires.UTC().Format("2 January 2006, 15:04 UTC")+"."
+		if i.Sent.IsZero() {
+			w.Word = "Waits to be delivered"
+		}
+	default:
+		w.Word, w.Detail = "Being made", "The link is not made yet."
+	}
+	return w
 }

@@ -210,6 +210,20 @@ func (h *Handler) due(r *request) (any, error) {
 	return wireDue{mapped(d.Invitations, fromInvitation), mapped(d.Groups, fromGroup), mapped(d.People, fromCandidate)}, err
 }
 
+func (h *Handler) invitations(r *request) (any, error) {
+	limit, err := r.number("limit", defaultPage, maxPage)
+	if err != nil {
+		return nil, err
+	}
+	q := r.URL.Query()
+	var states []account.InvitationState
+	for _, text := range q["state"] {
+		states = append(states, account.InvitationState(text))
+	}
+	list, err := r.service.Invitations(r.Context(), states, q.Get("after"), int(limit))
+	return mapped(list, fromInvitation), err
+}
+
 func (h *Handler) openInvitation(r *request) (any, error) {
 	var in wireOpening
 	if err := r.decode(&in); err != nil {

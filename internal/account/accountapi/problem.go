@@ -61,6 +61,12 @@ var codes = []code{
 			p.IDs = typed.IDs
 		}
 	}, func(p *problem) error { return &account.UnknownMembersError{IDs: p.IDs} }},
+	{"guard_tripped", http.StatusServiceUnavailable, account.ErrHeld, func(err error, p *problem) {
+		var typed *account.HeldError
+		if errors.As(err, &typed) {
+			p.Reason = typed.Reason
+		}
+	}, func(p *problem) error { return &account.HeldError{Reason: p.Reason} }},
 	{code: "not_found", status: http.StatusNotFound, err: account.ErrNotFound},
 	{code: "revision_mismatch", status: http.StatusPreconditionFailed, err: account.ErrRevision},
 	{code: "not_managed", status: http.StatusForbidden, err: account.ErrNotManaged},
@@ -164,6 +170,9 @@ func translate(err error) (p problem, retryAfter time.Duration) {
 		}
 		if len(p.IDs) > maxErrorIDs {
 			p.IDs = p.IDs[:maxErrorIDs]
+		}
+		if held := (*account.HeldError)(nil); errors.As(err, &held) {
+			return p, held.Retry
 		}
 		if c.status == http.StatusServiceUnavailable {
 			p.Detail = "The account's database cannot be used at the moment. Nothing was changed; try again."

@@ -44,6 +44,16 @@ func (r *Remote) Due(ctx context.Context, after string, limit int) (account.Due,
 	}, err
 }
 
+// Invitations lists invitations in any of the states.
+func (r *Remote) Invitations(ctx context.Context, states []account.InvitationState, after string, limit int) ([]account.InvitationRow, error) {
+	q := url.Values{"after": {after}, "limit": {strconv.Itoa(limit)}}
+	for _, s := range states {
+		q.Add("state", string(s))
+	}
+	list, err := read[[]wireInvitation](ctx, r, "/v1/invitations", q)
+	return mapped(list, (*wireInvitation).invitation), err
+}
+
 // OpenInvitation makes a due invitation's link work.
 func (r *Remote) OpenInvitation(ctx context.Context, user string, o account.Opening) error {
 	path, err := at(usersPath, user, "/invitation/open")
