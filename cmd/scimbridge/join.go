@@ -21,12 +21,6 @@ type far struct{ *accountapi.Person }
 
 var _ person.Account = far{}
 
-// Standing reads the account's name and root, and the statements by which keys are judged.
-func (f far) Standing(ctx context.Context) (account.Info, [][]byte, error) {
-	s, err := f.Person.Standing(ctx)
-	return s.Account, s.Trust, err
-}
-
 // visit prepares to speak to an account service.
 func visit(origin string) (far, error) {
 	p, err := accountapi.NewPerson(accountapi.PersonConfig{URL: origin})

@@ -274,12 +274,12 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	if a.missing != nil {
 		health.Checks = missingChecks()
 	} else {
-		service, closeAccount, err := a.account(ctx, a.session)
+		lock := bridge.NewLock(a.session, time.Now)
+		service, closeAccount, err := a.account(ctx, a.session, lock)
 		if err != nil {
 			return nil, nil, err
 		}
 		accounts, closeAll = service, closeAccount
-		lock := bridge.NewLock(a.session, time.Now)
 		if err := a.unlock(lock); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
@@ -325,10 +325,16 @@ func (a *assembly) unlock(lock *bridge.Lock) error {
 	return nil
 }
 
-// account opens the account that this process serves itself.
-func (a *assembly) account(ctx context.Context, session *keyset.Session) (*account.Service, func() error, error) {
+// driven is all that the bridge needs of an account.
+type driven interface {
+	bridge.Account
+	bridge.Admission
+}
+
+// account opens the account that this process serves itself, or makes the way to the one that the scimsession names.
+func (a *assembly) account(ctx context.Context, session *keyset.Session, lock *bridge.Lock) (driven, func() error, error) {
 	if a.data == "" {
-		return nil, nil, errors.New("this version serves the account in the same process: name its folder with --data or OP_DATA_DIR (scimbridge credentials new --data DIR makes one)")
+		return remote(session, lock)
 	}
 	if err := holdsAccount(a.data); err != nil {
 		return nil, nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
@@ -34,7 +36,14 @@ func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started tim
 		watcher("StartProvisionWatcher", w.Provision),
 		func(ctx context.Context) server.Report {
 			r := server.Report{Source: "Account", Time: time.Now(), State: server.Healthy}
-			if _, err := a.Describe(ctx); err != nil {
+			_, err := a.Describe(ctx)
+			switch {
+			case err == nil:
+			case errors.Is(err, accountapi.ErrLocked):
+				r.State, r.Detail = "locked", "the bridge signs in once it is unlocked"
+			case errors.Is(err, account.ErrGeneration):
+				r.State, r.Detail = server.Unhealthy, err.Error()
+			default:
 				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"
 			}
 			return r
@@ -99,9 +108,11 @@ func status(ctx context.Context, s *server.Server, a bridge.Account, started tim
 	if a == nil {
 		return st
 	}
-	if info, err := a.Describe(ctx); err == nil {
-		st.AccountName, st.Admits = info.Name, len(info.Root) > 0
+	info, err := a.Describe(ctx)
+	if err != nil { // what cannot be reached is not asked three more times while somebody waits for the page
+		return st
 	}
+	st.AccountName, st.Admits = info.Name, len(info.Root) > 0
 	if admission, ok := a.(bridge.Admission); ok && st.Admits {
 		st.Waiting, st.More = waiting(ctx, admission)
 	}

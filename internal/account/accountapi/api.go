@@ -26,6 +26,7 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -77,6 +78,7 @@ type Handler struct {
 	routes  []route
 	sealers *sealers
 	limits  *limits
+	answers *answers
 	metrics *metrics
 	drained chan struct{} // closed by Drain
 	drain   func()
@@ -94,7 +96,7 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{c: c, host: hostOf(u), mux: http.NewServeMux(), limits: newLimits(c.Clock), metrics: newMetrics(c.Version), drained: make(chan struct{})}
+	h := &Handler{c: c, host: hostOf(u), mux: http.NewServeMux(), limits: newLimits(c.Clock), answers: newAnswers(c.Clock), metrics: newMetrics(c.Version), drained: make(chan struct{})}
 	h.drain = sync.OnceFunc(func() { close(h.drained) })
 	if h.sealers, err = newSealers(); err != nil {
 		return nil, err
@@ -232,15 +234,14 @@ type request struct {
 	w       http.ResponseWriter
 	id      string
 	body    []byte
-	service *account.Service // of the session; nil where the route needs none
+	account string           // id of the session's; the three are empty where the route needs no session
+	service *account.Service // of the session
 	session ticket
+	written bool // the handler has written the answer itself
 }
 
 // decode reads the body into a shape.
 func (r *request) decode(into any) error { return decode(r.body, into) }
-
-// written is what a handler returns that has written the answer itself.
-type written struct{}
 
 // ServeHTTP answers one request: id, panic guard, routing, then one log line and one set of metrics by route.
 func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -299,33 +300,25 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, rt *route) {
 	ctx, cancel := context.WithTimeout(r.Context(), rt.timeout)
 	defer cancel()
 	req := &request{Request: r.WithContext(ctx), w: w, id: w.Header().Get(headerRequestID)}
-	answer, err := h.handle(req, rt)
-	if err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = &apiError{status: http.StatusServiceUnavailable, code: codeTimeout, detail: "The answer took too long. Try again.", retryAfter: retryUnavailable}
-		}
+	body, err := h.handle(req, rt)
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		h.fail(w, r, req.id, &apiError{status: http.StatusServiceUnavailable, code: codeTimeout, detail: "The answer took too long. Try again.", retryAfter: retryUnavailable})
+	case err != nil:
 		h.fail(w, r, req.id, err)
-		return
-	}
-	if _, ok := answer.(written); ok {
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	if answer == nil {
+	case req.written:
+	case body == nil:
+		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
-		return
+	default:
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set(headerContentType, jsonType)
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body) // the client has gone; there is nobody to tell
 	}
-	body, err := json.Marshal(answer)
-	if err != nil {
-		h.fail(w, r, req.id, fmt.Errorf("answer: %w", err))
-		return
-	}
-	w.Header().Set(headerContentType, jsonType)
-	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-	_, _ = w.Write(body) // the client has gone; there is nobody to tell
 }
 
-func (h *Handler) handle(r *request, rt *route) (any, error) {
+func (h *Handler) handle(r *request, rt *route) ([]byte, error) {
 	if rt.who != anyone {
 		if err := h.admit(r, rt.who); err != nil {
 			return nil, err
@@ -335,11 +328,45 @@ func (h *Handler) handle(r *request, rt *route) (any, error) {
 		return nil, err
 	}
 	if rt.once {
-		if err := r.identify(); err != nil {
-			return nil, err
-		}
+		return h.once(r, rt)
 	}
-	return rt.do(h, r)
+	return h.answer(r, rt)
+}
+
+func (h *Handler) answer(r *request, rt *route) ([]byte, error) {
+	out, err := rt.do(h, r)
+	if err != nil || out == nil || r.written {
+		return nil, err
+	}
+	body, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("answer: %w", err)
+	}
+	return body, nil
+}
+
+// once makes a change that may have been made before. It is made to its end even if the client has gone, who will ask
+// again.
+func (h *Handler) once(r *request, rt *route) (body []byte, err error) {
+	c, err := r.identify()
+	if err != nil {
+		return nil, err
+	}
+	known, end, err := h.answers.begin(r.Context(), r.account+"/"+c.Key, c.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if known != nil {
+		return known.body, nil
+	}
+	ok := false
+	defer func() { end(body, ok) }() // also where it panics
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rt.timeout)
+	defer cancel()
+	r.Request = r.WithContext(account.WithCall(ctx, c))
+	body, err = h.answer(r, rt)
+	ok = err == nil
+	return body, err
 }
 
 // read reads the body, within the limit.

@@ -259,7 +259,7 @@ func (h *Handler) admit(r *request, who who) error {
 	if err != nil {
 		return err
 	}
-	r.service, r.session = svc, t
+	r.account, r.service, r.session = id, svc, t
 	r.Request = r.WithContext(account.WithCaller(r.Context(), caller))
 	return nil
 }
@@ -268,11 +268,11 @@ func (h *Handler) admit(r *request, who who) error {
 const joiner account.CallerKind = "person"
 
 // identify takes the key by which a change that comes twice is known.
-func (r *request) identify() error {
+func (r *request) identify() (account.Call, error) {
 	key := r.Header.Get(headerIdempotency)
 	odd := func(c rune) bool { return c <= ' ' || c > '~' }
 	if len(key) < shortestKey || len(key) > longestKey || strings.IndexFunc(key, odd) >= 0 {
-		return &badRequest{codeKeyMissing, fmt.Sprintf("A change needs the header %s with %d to %d characters, another one for every change and the same one when it is repeated.", headerIdempotency, shortestKey, longestKey)}
+		return account.Call{}, &badRequest{codeKeyMissing, fmt.Sprintf("A change needs the header %s with %d to %d characters, another one for every change and the same one when it is repeated.", headerIdempotency, shortestKey, longestKey)}
 	}
 	sum := sha256.New()
 	for _, part := range [][]byte{[]byte(r.Method), []byte(r.URL.Path), []byte(r.Header.Get("If-Match")), r.body} {
@@ -280,7 +280,5 @@ func (r *request) identify() error {
 		sum.Write(part)
 	}
 	// The key is the integration's own: nobody else can use it up.
-	call := account.Call{Key: r.session.Subject + "/" + key, Digest: sum.Sum(nil)}
-	r.Request = r.WithContext(account.WithCall(r.Context(), call))
-	return nil
+	return account.Call{Key: r.session.Subject + "/" + key, Digest: sum.Sum(nil)}, nil
 }

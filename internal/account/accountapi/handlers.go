@@ -2,7 +2,6 @@ package accountapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -187,6 +186,9 @@ func (h *Handler) changes(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.draining() { // whoever waits would be back at once, until the process has ended
+		return nil, account.ErrUnavailable
+	}
 	const look = 100 * time.Millisecond // for who does not want to wait
 	ctx, cancel := context.WithTimeout(r.Context(), max(time.Duration(wait)*time.Second, look))
 	defer cancel()
@@ -290,20 +292,21 @@ func (h *Handler) contact(r *request) (any, error) {
 	return nil, r.service.Contact(r.Context(), r.session.Serial, in.Version, in.Client)
 }
 
-func (h *Handler) ping(r *request) (any, error) { return plain(r.w, http.StatusOK, "pong") }
+func (h *Handler) ping(r *request) (any, error) { return nil, r.plain(http.StatusOK, "pong") }
 
 // ready says whether requests are wanted.
 func (h *Handler) ready(r *request) (any, error) {
 	if h.draining() {
-		return plain(r.w, http.StatusServiceUnavailable, "draining")
+		return nil, r.plain(http.StatusServiceUnavailable, "draining")
 	}
-	return plain(r.w, http.StatusOK, "ready")
+	return nil, r.plain(http.StatusOK, "ready")
 }
 
-func plain(w http.ResponseWriter, status int, text string) (any, error) {
-	w.Header().Set(headerContentType, "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, err := w.Write([]byte(text + "\n"))
-	return written{}, errors.Join(err)
+func (r *request) plain(status int, text string) error {
+	r.written = true
+	r.w.Header().Set(headerContentType, "text/plain; charset=utf-8")
+	r.w.Header().Set("Cache-Control", "no-store")
+	r.w.WriteHeader(status)
+	_, _ = r.w.Write([]byte(text + "\n")) // the client has gone; there is nobody to tell
+	return nil
 }

@@ -123,11 +123,13 @@ func (h *Handler) joinPage(r *request) (any, error) {
 		Host  string
 		Valid bool
 	}{h.host, ok})
-	return written{}, nil
+	r.written = true
+	return nil, nil
 }
 
 func (h *Handler) joinStyle(r *request) (any, error) {
 	r.w.Header().Set("Cache-Control", "public, max-age=3600")
 	http.ServeFileFS(r.w, r.Request, pages, "pages/join.css")
-	return written{}, nil
+	r.written = true
+	return nil, nil
 }

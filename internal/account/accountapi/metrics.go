@@ -62,5 +62,6 @@ func (h *Handler) serveMetrics(r *request) (any, error) {
 		return nil, &apiError{status: http.StatusUnauthorized, code: codeSessionRequired, detail: "/metrics has a token of its own. Send it as \"Authorization: Bearer …\"."}
 	}
 	h.metrics.ServeHTTP(r.w, r.Request)
-	return written{}, nil
+	r.written = true
+	return nil, nil
 }

@@ -2,6 +2,7 @@ package accountapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -22,11 +23,8 @@ type Person struct {
 	token string
 }
 
-// Standing is an account as a person sees it.
-type Standing struct {
-	Account account.Info
-	Trust   [][]byte // signed statements by which the keys of groups are judged
-}
+// ErrSignIn means that whoever signed in may not.
+var ErrSignIn = errors.New("the account service does not let you sign in: the password or the Secret Key is wrong, or you are not in the account, or suspended")
 
 // NewPerson makes a Person. It calls nobody yet. The error is about the URL.
 func NewPerson(c PersonConfig) (*Person, error) {
@@ -67,7 +65,7 @@ func (p *Person) Accept(ctx context.Context, i keyset.Invitation, proposal accou
 }
 
 // SignIn begins a session. The user is named by id or by e-mail address; sign gets what is to be signed with the
-// account unlock key, and its Subject is the user's id.
+// account unlock key, and its Subject is the user's id. ErrSignIn.
 func (p *Person) SignIn(ctx context.Context, accountID, user string, sign func(keyset.ChallengeClaim) ([]byte, error)) error {
 	var session wireSession
 	err := p.repeat(ctx, func() (err error) {
@@ -75,6 +73,9 @@ func (p *Person) SignIn(ctx context.Context, accountID, user string, sign func(k
 		return err
 	})
 	p.token = session.Token
+	if refusal := (*problemError)(nil); errors.As(err, &refusal) && refusal.Code == codeSignInRefused {
+		return ErrSignIn
+	}
 	return err
 }
 
@@ -85,11 +86,11 @@ func (p *Person) Own(ctx context.Context) (account.Own, error) {
 	return out.own(), err
 }
 
-// Standing reads what the keys of groups are judged by.
-func (p *Person) Standing(ctx context.Context) (Standing, error) {
+// Standing reads the account's name and root, and the statements by which the keys of groups are judged.
+func (p *Person) Standing(ctx context.Context) (account.Info, [][]byte, error) {
 	var out wireStanding
 	err := p.repeat(ctx, func() error {
 		return p.try(ctx, exchange{method: http.MethodGet, path: "/v1/me/account"}, p.token, &out)
 	})
-	return Standing{account.Info(out.Account), out.Trust}, err
+	return account.Info(out.Account), out.Trust, err
 }

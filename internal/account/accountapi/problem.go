@@ -239,5 +239,8 @@ func restore(p *problem) error {
 			return &remoteProblem{p.Detail, c.err}
 		}
 	}
+	if p.Code == codeSessionEnded {
+		return &remoteProblem{p.Detail, account.ErrState}
+	}
 	return &problemError{*p}
 }

@@ -28,6 +28,7 @@ type RemoteConfig struct {
 	Credentials func() *Credentials
 	HTTP        *http.Client // nil: HTTPClient(nil, nil)
 	Clock       func() time.Time
+	Pause       time.Duration // before what was lost is repeated, at first; 0: 50 ms
 }
 
 // Remote is an account far away, as its bridge uses it. It signs in by itself, repeats what was lost on the way, and
@@ -59,6 +60,9 @@ func NewRemote(c RemoteConfig) (*Remote, error) {
 	l, err := newLine(c.URL, c.HTTP, c.Clock)
 	if err != nil {
 		return nil, err
+	}
+	if c.Pause > 0 {
+		l.pause = c.Pause
 	}
 	return &Remote{line: l, credentials: c.Credentials, turn: make(chan struct{}, 1)}, nil
 }

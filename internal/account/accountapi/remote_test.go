@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
@@ -94,7 +95,9 @@ func credentials(k *accounttest.Keyed) *accountapi.Credentials {
 func remote(t testing.TB, url string, client *http.Client, k *accounttest.Keyed) *accountapi.Remote {
 	t.Helper()
 	present := credentials(k)
-	r, err := accountapi.NewRemote(accountapi.RemoteConfig{URL: url, HTTP: client, Credentials: func() *accountapi.Credentials { return present }})
+	r, err := accountapi.NewRemote(accountapi.RemoteConfig{
+		URL: url, HTTP: client, Pause: time.Millisecond, Credentials: func() *accountapi.Credentials { return present },
+	})
 	must(t, err)
 	t.Cleanup(r.Close)
 	return r

@@ -50,6 +50,7 @@ type line struct {
 	base  *url.URL
 	http  *http.Client
 	clock func() time.Time
+	pause time.Duration // before the first repetition
 }
 
 func newLine(address string, client *http.Client, clock func() time.Time) (line, error) {
@@ -60,7 +61,7 @@ func newLine(address string, client *http.Client, clock func() time.Time) (line,
 	if clock == nil {
 		clock = time.Now
 	}
-	return line{base, client, clock}, err
+	return line{base, client, clock, firstPause}, err
 }
 
 // exchange is one call, however often it has to be tried.
@@ -154,7 +155,11 @@ func refused(res *http.Response) error {
 		err = fmt.Errorf("the account service has answered %s", res.Status)
 	}
 	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-	again := &temporary{err, time.Duration(max(seconds, 0)) * time.Second}
+	after := time.Duration(max(seconds, 0)) * time.Second
+	if held := (*account.HeldError)(nil); errors.As(err, &held) {
+		held.Retry = after
+	}
+	again := &temporary{err, after}
 	switch res.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusGatewayTimeout:
 		return again
@@ -180,7 +185,7 @@ func (l *line) repeat(ctx context.Context, try func() error) error {
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
 		end = deadline
 	}
-	for pause := firstPause; ; pause *= 2 {
+	for pause := l.pause; ; pause *= 2 {
 		err := try()
 		var again *temporary
 		if !errors.As(err, &again) {
