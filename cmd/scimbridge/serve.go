@@ -250,6 +250,10 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	if _, err := a.publicURL(); err != nil {
 		return nil, nil, err
 	}
+	mailer, err := a.mailer()
+	if err != nil {
+		return nil, nil, err
+	}
 	if c.Trusted, err = a.proxies(); err != nil {
 		return nil, nil, err
 	}
@@ -294,7 +298,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
 		})
 		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
-			Account: service, Lock: lock, Origin: a.origin, Interval: interval, Version: version,
+			Account: service, Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
 			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
 		})
 		health.Checks = checks(accounts, lock, a.watchers, started)

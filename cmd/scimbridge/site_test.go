@@ -27,7 +27,7 @@ import (
 func siteCommand(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o700))
-	password, err := passwordFile(ts.MkAbs("password"))
+	password, err := passwordFile("password", ts.MkAbs("password"))
 	ts.Check(err)
 	// Where the service listens has to be known before its handler is made.
 	var mu sync.Mutex
