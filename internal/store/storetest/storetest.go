@@ -629,7 +629,11 @@ func chained(t *testing.T, s account.Store) {
 func backup(t *testing.T, s account.Store) {
 	insert(t, s, "ada")
 	path := filepath.Join(t.TempDir(), "copy")
-	must(t, s.Backup(t.Context(), path))
+	err := s.Backup(t.Context(), path)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return
+	}
+	must(t, err)
 	if err := s.Backup(t.Context(), path); err == nil {
 		t.Error("a backup has overwritten a file")
 	}
