@@ -92,12 +92,9 @@ func again(err error) bool {
 	return isLost(err) && !errors.Is(err, context.DeadlineExceeded)
 }
 
-// certain tells whether a commit that failed so has certainly not happened: the server refused it, and is there to
-// say so, or nothing of it was sent.
+// certain tells whether a commit that failed so has certainly not happened: the server has refused it and is there to
+// say so. pgconn.SafeToRetry does not tell: it holds for a pipeline whose connection closes after all has been sent.
 func certain(err error) bool {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.SeverityUnlocalized == "ERROR" && pg.Code[:2] != "08" // not a pooler that has lost the server
-	}
-	return pgconn.SafeToRetry(err)
+	return errors.As(err, &pg) && pg.SeverityUnlocalized == "ERROR" && pg.Code[:2] != "08" // not a pooler that has lost the server
 }
