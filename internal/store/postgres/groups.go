@@ -94,9 +94,11 @@ func (t *tx) FindUsers(ids []string) (map[string]int64, error) {
 	return found, err
 }
 
-// Groups as the integration sees them: of an adopted one, only the memberships that came through SCIM count.
-const groupsOf = `SELECT m.user_seq, g.id, g.name FROM memberships m JOIN groups g ON g.account = $1 AND g.seq = m.group_seq
-	WHERE m.account = $1 AND m.user_seq = ANY($2::bigint[]) AND g.managed AND NOT g.privileged AND (g.mode <> 'ADDITIVE' OR m.source <> 'MANUAL')
+// Groups as the integration sees them: of an adopted one, only the memberships that came through SCIM count. OFFSET 0
+// keeps the server from beginning with all groups, which it does before it has counted its rows.
+const groupsOf = `SELECT m.user_seq, s.id, s.name FROM memberships m CROSS JOIN LATERAL
+	(SELECT g.id, g.name, g.mode FROM groups g WHERE g.account = $1 AND g.seq = m.group_seq AND g.managed AND NOT g.privileged OFFSET 0) s
+	WHERE m.account = $1 AND m.user_seq = ANY($2::bigint[]) AND (s.mode <> 'ADDITIVE' OR m.source <> 'MANUAL')
 	ORDER BY m.user_seq, m.group_seq`
 
 // GroupsOf lists the visible groups of users.

@@ -18,6 +18,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ import (
 )
 
 const (
+	// connections is how many connections read at most, and how many change, unless the URL says pool_max_conns.
+	connections = 10
 	// connectPatience is how long a connection may take to be made, unless the URL says otherwise.
 	connectPatience = 5 * time.Second
 	// patience is how long the server may take to answer. Whoever takes longer is taken for dead.
@@ -52,6 +55,9 @@ func Open(ctx context.Context, url string) (*Database, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = connections
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectPatience

@@ -20,6 +20,18 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) account.Store { return db.Account(newID(t)) })
 }
 
+// TestModes: the ways to speak to a server that has a pooler before it, or knows no prepared statements.
+func TestModes(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"exec", "describe_exec", "cache_describe"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			db := open(t, postgrestest.New(t)+"&default_query_exec_mode="+mode)
+			storetest.Run(t, func(t testing.TB) account.Store { return db.Account(newID(t)) })
+		})
+	}
+}
+
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	db := open(t, postgrestest.New(t))

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -209,8 +208,7 @@ func (w *writer) recall() error {
 	}
 	_, err := w.send(list...)
 	if err == nil && w.account == 0 {
-		_, err = w.send(w.making(), w.find(lockAccount))
-		if errors.Is(err, errOtherAccount) { // than none
+		if _, err = w.send(w.making(), w.find(lockAccount)); err == nil {
 			_, err = w.send(list...) // another process may have been faster
 		}
 	}

@@ -238,7 +238,10 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 
 // guardian waits for the end of its input, stops the server and removes the folder.
 const guardian = `cat >/dev/null
-if pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null); then kill -QUIT "$pid" 2>/dev/null; while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done; fi
+if pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null); then
+  kill -QUIT "$pid" 2>/dev/null; n=0
+  while kill -0 "$pid" 2>/dev/null && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done
+fi
 rm -rf "$0"`
 
 // watch starts the guardian. Its input ends when this process does, or with guard.
