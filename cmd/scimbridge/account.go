@@ -19,18 +19,22 @@ import (
 
 // accountVerb looks after an account: through its socket where a process serves it, else on the database itself.
 type accountVerb struct {
-	People          peopleVerb   `cmd:"" help:"List people, in every state."`
-	Show            showVerb     `cmd:"" help:"Show a person."`
-	State           stateVerb    `cmd:"" help:"Set a person's state."`
-	Protect         protectVerb  `cmd:"" help:"Protect a person from being suspended by the identity provider."`
-	ConfirmUserName nameVerb     `cmd:"" help:"Settle a person's change of user name."`
-	Groups          groupsVerb   `cmd:"" help:"List groups, also those that provisioning does not see."`
-	Adopt           adoptVerb    `cmd:"" help:"Hand a group over to provisioning."`
-	Activity        activityVerb `cmd:"" help:"Print the activity log."`
-	Verify          verifyVerb   `cmd:"" help:"Check that the activity log is whole and unaltered."`
-	Backup          backupVerb   `cmd:"" help:"Write a copy of the account, beside a running process too."`
-	Restore         restoreVerb  `cmd:"" help:"Put a copy in the place of the account; the process must be stopped."`
-	Export          exportVerb   `cmd:"" help:"Write people, groups and activity as JSON lines to standard output."`
+	Serve           accountServeVerb `cmd:"" help:"Serve the account to bridges and people far away."`
+	People          peopleVerb       `cmd:"" help:"List people, in every state."`
+	Show            showVerb         `cmd:"" help:"Show a person."`
+	State           stateVerb        `cmd:"" help:"Set a person's state."`
+	Protect         protectVerb      `cmd:"" help:"Protect a person from being suspended by the identity provider."`
+	ConfirmUserName nameVerb         `cmd:"" help:"Settle a person's change of user name."`
+	Groups          groupsVerb       `cmd:"" help:"List groups, also those that provisioning does not see."`
+	Adopt           adoptVerb        `cmd:"" help:"Hand a group over to provisioning."`
+	Activity        activityVerb     `cmd:"" help:"Print the activity log."`
+	Verify          verifyVerb       `cmd:"" help:"Check that the activity log is whole and unaltered."`
+	Backup          backupVerb       `cmd:"" help:"Write a copy of the account, beside a running process too."`
+	Restore         restoreVerb      `cmd:"" help:"Put a copy in the place of the account; the process must be stopped."`
+	Export          exportVerb       `cmd:"" help:"Write people, groups and activity as JSON lines to standard output."`
+	Join            joinVerb         `cmd:"" help:"Accept an invitation: make keys and a Secret Key."`
+	Open            openVerb         `cmd:"" help:"Open the key of a group that you are in, or a file that was sealed to it."`
+	Seal            sealVerb         `cmd:"" help:"Seal standard input to a group, for its members to open."`
 }
 
 // asAdministrator says, for the activity log, that whoever types a command is an administrator.

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -55,15 +57,16 @@ type logSettings struct {
 
 // bridgeSettings are the settings of a running bridge, in serve as in dev.
 type bridgeSettings struct {
-	MonitoringTokenFile string   `name:"monitoring-token-file" env:"OP_MONITORING_TOKEN_FILE" placeholder:"FILE" help:"File with the token that opens /monitoring, /health and /metrics and nothing else. Without it /monitoring is off."`
-	TrustedProxies      []string `name:"trusted-proxies" env:"OP_TRUSTED_PROXIES" placeholder:"CIDR,…" default:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" help:"Addresses of proxies whose X-Forwarded-For, -Proto and -Host are believed. \"none\": no proxy."`
-	StrictMembers       bool     `name:"strict-members" env:"OP_STRICT_MEMBERS" help:"Refuse group changes that name unknown people (400) instead of skipping those with a warning."`
-	ExtensionsFile      string   `name:"extensions-file" env:"OP_EXTENSIONS_FILE" placeholder:"FILE" help:"JSON file that declares further SCIM extension schemas."`
+	MonitoringTokenFile  string   `name:"monitoring-token-file" env:"OP_MONITORING_TOKEN_FILE" placeholder:"FILE" help:"File with the token that opens /monitoring, /health and /metrics and nothing else. Without it /monitoring is off."`
+	TrustedProxies       []string `name:"trusted-proxies" env:"OP_TRUSTED_PROXIES" placeholder:"CIDR,…" default:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" help:"Addresses of proxies whose X-Forwarded-For, -Proto and -Host are believed. \"none\": no proxy."`
+	StrictMembers        bool     `name:"strict-members" env:"OP_STRICT_MEMBERS" help:"Refuse group changes that name unknown people (400) instead of skipping those with a warning."`
+	ConfirmationInterval int      `name:"confirmation-interval" env:"OP_CONFIRMATION_INTERVAL" placeholder:"SECONDS" default:"300" help:"After how many seconds the account is asked who waits to be confirmed, should its own word get lost; at least 30."`
+	PublicURL            string   `name:"public-url" env:"OP_PUBLIC_URL" placeholder:"URL" help:"Where people reach the account that this process serves itself; links of invitations begin with it. Not needed where the scimsession names an account service."`
+	ExtensionsFile       string   `name:"extensions-file" env:"OP_EXTENSIONS_FILE" placeholder:"FILE" help:"JSON file that declares further SCIM extension schemas."`
 }
 
 // later are the original's settings that this version does not act on yet, with what that means.
 var later = map[string]string{
-	"OP_CONFIRMATION_INTERVAL": "people are confirmed by an administrator in this version",
 	"OP_REDIS_URL":             "this version needs no Redis and runs as one replica",
 	"OP_REDIS_HOST":            "this version needs no Redis and runs as one replica",
 	"OP_REDIS_PORT":            "this version needs no Redis and runs as one replica",
@@ -308,6 +311,29 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// leastInterval is the shortest interval that the original takes.
+const leastInterval = 30
+
+// interval is how often the account is asked.
+func (b *bridgeSettings) interval() (time.Duration, error) {
+	if b.ConfirmationInterval < leastInterval {
+		return 0, fmt.Errorf("OP_CONFIRMATION_INTERVAL: %d is too short; it is a number of seconds, %d at least", b.ConfirmationInterval, leastInterval)
+	}
+	return time.Duration(b.ConfirmationInterval) * time.Second, nil
+}
+
+// publicURL is where people reach the account, without a slash at its end; "" where it is not set.
+func (b *bridgeSettings) publicURL() (string, error) {
+	if b.PublicURL == "" {
+		return "", nil
+	}
+	u, err := url.Parse(b.PublicURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return "", fmt.Errorf("OP_PUBLIC_URL: %q is no address like https://accounts.example.com", b.PublicURL)
+	}
+	return u.Scheme + "://" + u.Host, nil
 }
 
 // proxies reads the list of trusted proxies.

@@ -16,11 +16,12 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/keyset"
+	"github.com/scimbridge/scimbridge/internal/owner"
 	"github.com/scimbridge/scimbridge/internal/store/sqlite"
 )
 
 // A data folder holds account.db (with its -wal, -shm and .lock), the administrator's socket, and, where dev or
-// "credentials new" has put them there, scimsession and token.
+// "credentials new" has put them there, scimsession and token. dev keeps its owner's kit and password there as well.
 
 func databasePath(dir string) string { return filepath.Join(dir, "account.db") }
 func sessionPath(dir string) string  { return filepath.Join(dir, "scimsession") }
@@ -110,7 +111,13 @@ func prepare(ctx context.Context, dir string, log *slog.Logger) (session *keyset
 		return nil, "", false, err
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
-	if _, err := service.Found(ctx, account.Founding{Name: devAccount, Owner: devOwner, UserName: devOwnerMail}); err != nil {
+	var o *owner.Owner
+	if _, err := service.Describe(ctx); errors.Is(err, account.ErrNotFound) {
+		o, err = foundDev(ctx, service, dir)
+		if err != nil {
+			return nil, "", false, err
+		}
+	} else if err != nil {
 		return nil, "", false, err
 	}
 	session, token, err = stored(dir)
@@ -123,11 +130,46 @@ func prepare(ctx context.Context, dir string, log *slog.Logger) (session *keyset
 	if exists(sessionPath(dir)) {
 		return nil, "", false, halfMade(dir)
 	}
-	if _, err := issue(ctx, service, sessionPath(dir), tokenPath(dir)); err != nil {
+	if o == nil {
+		if o, err = ownerOf(ctx, &environment{}, service, kitFlags{}.withDev(dir)); err != nil {
+			return nil, "", false, err
+		}
+	}
+	if _, err := issue(ctx, service, o, owner.Credentials{}, sessionPath(dir), tokenPath(dir)); err != nil {
 		return nil, "", false, err
 	}
 	session, token, err = stored(dir)
 	return session, token, fresh, err
+}
+
+// foundDev makes the account of dev. Its owner's kit and password lie beside it, so that everything works unattended.
+func foundDev(ctx context.Context, service *account.Service, dir string) (*owner.Owner, error) {
+	// Left over from a process that was killed before the account was there: they open nothing.
+	if err := os.Remove(devKitPath(dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	password := rand.Text()
+	f, err := foundKeys(owner.Founding{AccountName: devAccount, Name: devOwner, UserName: devOwnerMail, Password: password}, devKitPath(dir))
+	if err != nil {
+		return nil, err
+	}
+	out, err := reserve(devPasswordPath(dir))
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(out.write([]byte(password+"\n")), out.discard()); err != nil {
+		return nil, err
+	}
+	return f.owner, f.found(ctx, service, devKitPath(dir))
+}
+
+// ownerOf unlocks the owner of an account; nil where the account has no keys, and nobody has to sign.
+func ownerOf(ctx context.Context, e *environment, a accountapi.Administrator, k kitFlags) (*owner.Owner, error) {
+	info, err := a.Describe(ctx)
+	if err != nil || len(info.Root) == 0 {
+		return nil, err
+	}
+	return unlockOwner(ctx, e, a, k)
 }
 
 // halfMade means that the two halves of a data folder's credentials do not belong together, or one is missing.
@@ -162,7 +204,7 @@ func stored(dir string) (*keyset.Session, string, error) {
 // issue makes new credentials, the scimsession in one file and the token in others. The files are reserved first,
 // since the credentials before no longer count once there are newer ones; the tokens are written first, since a
 // scimsession without its token could never be opened.
-func issue(ctx context.Context, a accountapi.Administrator, sessionFile string, tokenFiles ...string) (token keyset.Token, err error) {
+func issue(ctx context.Context, a accountapi.Administrator, o *owner.Owner, c owner.Credentials, sessionFile string, tokenFiles ...string) (made owner.Issued, err error) {
 	var outs []*secretOut
 	defer func() {
 		for _, o := range outs {
@@ -172,24 +214,28 @@ func issue(ctx context.Context, a accountapi.Administrator, sessionFile string, 
 	for _, path := range append(tokenFiles, sessionFile) {
 		o, err := reserve(path)
 		if err != nil {
-			return token, fmt.Errorf("no credentials were made, those before still work: %w", err)
+			return made, fmt.Errorf("no credentials were made, those before still work: %w", err)
 		}
 		outs = append(outs, o)
 	}
-	raw, token, err := makeCredentials(ctx, a)
+	if o != nil {
+		made, err = o.Issue(ctx, a, c)
+	} else {
+		made.Session, made.Token, err = makeCredentials(ctx, a)
+	}
 	if err != nil {
-		return token, err
+		return made, err
 	}
 	last := len(outs) - 1
 	for _, o := range outs[:last] {
-		if err := o.write([]byte(token.Reveal() + "\n")); err != nil {
-			return token, err
+		if err := o.write([]byte(made.Token.Reveal() + "\n")); err != nil {
+			return made, err
 		}
 	}
-	return token, outs[last].write(raw)
+	return made, outs[last].write(made.Session)
 }
 
-// makeCredentials begins a new generation of credentials.
+// makeCredentials begins a new generation of credentials of an account without keys.
 func makeCredentials(ctx context.Context, a accountapi.Administrator) ([]byte, keyset.Token, error) {
 	info, err := a.Describe(ctx)
 	if err != nil {

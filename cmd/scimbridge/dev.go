@@ -39,7 +39,7 @@ func (v *devVerb) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	a := assembly{bridgeSettings: v.bridgeSettings, session: session, data: dir, log: log}
+	a := &assembly{bridgeSettings: v.bridgeSettings, session: session, data: dir, log: log, onThisMachine: true}
 	return a.run(ctx, v.Listen, func(url string) error {
 		if v.JSON {
 			return json.NewEncoder(e.stdout).Encode(struct {

@@ -62,7 +62,7 @@ func reserve(path string) (*secretOut, error) {
 		return nil, fmt.Errorf("%s: %w", path, errors.Unwrap(err))
 	}
 	o := &secretOut{path, f}
-	const room = 4096 // more than either secret has
+	const room = 16 << 10 // more than any of them has
 	_, err = f.Write(make([]byte, room))
 	if err = errors.Join(err, f.Sync()); err != nil {
 		return nil, errors.Join(err, o.discard())

@@ -8,9 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -51,7 +55,7 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 		}
 		address = fmt.Sprintf(":%d", v.Port)
 	}
-	parts := assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
+	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
 	found, origin, err := session(v.Session)
 	switch {
 	case errors.Is(err, keyset.ErrNoSession):
@@ -87,6 +91,10 @@ type assembly struct {
 	ping     string       // address of the ping server; empty: none
 	drainFor time.Duration
 	log      *slog.Logger
+
+	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
+	watchers      *bridge.Watchers
+	local         atomic.Pointer[string] // the address that it listens on, as a URL
 }
 
 const (
@@ -110,7 +118,11 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeAll()) }()
+	stop := func() {}
+	defer func() {
+		stop()
+		err = errors.Join(err, closeAll())
+	}()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return listenProblem(err)
@@ -129,6 +141,8 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 		go func() { failed <- servers[1].Serve(pings) }()
 	}
 	url := "http://" + local(listener.Addr())
+	a.local.Store(&url)
+	stop = a.watch(ctx)
 	a.log.Info("listening", "address", listener.Addr().String(), "state", h.State(ctx))
 	if err := ready(url); err != nil {
 		return errors.Join(err, closeServers(servers))
@@ -148,6 +162,37 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 			return a.drain(h, servers)
 		}
 	}
+}
+
+// watch lets the watchers work until ctx ends or the function that is returned is called, which waits for them.
+func (a *assembly) watch(ctx context.Context) func() {
+	if a.watchers == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.watchers.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// origin is what links of invitations begin with.
+func (a *assembly) origin() string {
+	if a.session != nil && a.session.Header().URL != "" {
+		return a.session.Header().URL
+	}
+	if u, err := a.publicURL(); err == nil && u != "" {
+		return u
+	}
+	if u := a.local.Load(); a.onThisMachine && u != nil {
+		return *u
+	}
+	return ""
 }
 
 // drain lets load balancers see that no requests are wanted, then waits for those under way.
@@ -197,7 +242,14 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, error) {
 	metricsLock := func() bool { return false }
 	c := server.Config{Clock: time.Now, Log: a.log}
-	var err error
+	var s *server.Server
+	interval, err := a.interval()
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := a.publicURL(); err != nil {
+		return nil, nil, err
+	}
 	if c.Trusted, err = a.proxies(); err != nil {
 		return nil, nil, err
 	}
@@ -216,16 +268,19 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	closeAll := func() error { return nil }
 	started := time.Now()
 	pages := web.Config{Clock: time.Now, Rand: rand.Reader, Log: a.log, Missing: a.missing}
-	var accounts *account.Service
+	var accounts bridge.Account // nil: there is no session
 	if a.missing != nil {
 		health.Checks = missingChecks()
 	} else {
-		var closeAccount func() error
-		if accounts, closeAccount, err = a.account(ctx, a.session); err != nil {
+		header, lock := a.session.Header(), bridge.NewLock(a.session, time.Now)
+		service, closeAccount, err := a.account(ctx, a.session, lock)
+		if err != nil {
 			return nil, nil, err
 		}
-		closeAll = closeAccount
-		lock := bridge.NewLock(a.session, time.Now)
+		accounts, closeAll = service, closeAccount
+		if own, ok := service.(*account.Service); ok {
+			c.Account = a.people(own, header.Account, c.Trusted)
+		}
 		if err := a.unlock(lock); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
@@ -233,16 +288,18 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
-		header := a.session.Header()
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
 		c.Provider = bridge.New(bridge.Config{
 			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
 		})
-		health.Checks = checks(accounts, lock, started)
+		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
+			Account: service, Lock: lock, Origin: a.origin, Interval: interval, Version: version,
+			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
+		})
+		health.Checks = checks(accounts, lock, a.watchers, started)
 	}
 	c.Metrics = server.NewMetrics(version, metricsLock)
-	var s *server.Server
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
@@ -268,10 +325,37 @@ func (a *assembly) unlock(lock *bridge.Lock) error {
 	return nil
 }
 
-// account opens the account that this process serves itself.
-func (a *assembly) account(ctx context.Context, session *keyset.Session) (*account.Service, func() error, error) {
+// people serves those who join the account that lives in this process. It begins with the first of them, since only
+// then the address is known that they come to.
+func (a *assembly) people(service *account.Service, id string, trusted []netip.Prefix) http.Handler {
+	serve := sync.OnceValues(func() (http.Handler, error) {
+		return accountapi.New(accountapi.Config{
+			Accounts: accountapi.Single(id, service), URL: a.origin(), Version: version, Trusted: trusted, Log: slog.New(slog.DiscardHandler), // the server logs the request
+		})
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.origin() == "" {
+			http.Error(w, "It is not known under which address people reach this account: set OP_PUBLIC_URL.", http.StatusServiceUnavailable)
+			return
+		}
+		h, err := serve()
+		if err != nil {
+			panic(err) // OP_PUBLIC_URL was checked at the start
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// driven is all that the bridge needs of an account.
+type driven interface {
+	bridge.Account
+	bridge.Admission
+}
+
+// account opens the account that this process serves itself, or makes the way to the one that the scimsession names.
+func (a *assembly) account(ctx context.Context, session *keyset.Session, lock *bridge.Lock) (driven, func() error, error) {
 	if a.data == "" {
-		return nil, nil, errors.New("this version serves the account in the same process: name its folder with --data or OP_DATA_DIR (scimbridge credentials new --data DIR makes one)")
+		return remote(session, lock)
 	}
 	if err := holdsAccount(a.data); err != nil {
 		return nil, nil, err
@@ -287,7 +371,25 @@ func (a *assembly) account(ctx context.Context, session *keyset.Session) (*accou
 	if err != nil {
 		return nil, nil, errors.Join(err, closeStore())
 	}
-	return service, func() error { return errors.Join(socket.Close(), closeStore()) }, nil
+	stop := housekeep(ctx, service)
+	return service, func() error {
+		stop()
+		return errors.Join(socket.Close(), closeStore())
+	}, nil
+}
+
+// housekeep lets an account look after itself until ctx ends or the function that is returned is called.
+func housekeep(ctx context.Context, service *account.Service) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		service.Housekeep(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // belongs refuses a scimsession of another account, or of a generation that has been replaced.
@@ -305,6 +407,18 @@ func belongs(ctx context.Context, service *account.Service, h keyset.Header) err
 	generation, err := service.Generation(ctx)
 	if err != nil {
 		return err
+	}
+	list, err := service.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(list, func(g account.Generation) bool { return g.Number == h.Generation }); i >= 0 {
+		if list[i].Valid(time.Now()) {
+			return nil
+		}
+		if generation == h.Generation {
+			return errors.New("the integration has been deactivated by an administrator of the account, and its credentials with it. Make new ones: scimbridge credentials new --data DIR")
+		}
 	}
 	if generation < h.Generation {
 		return fmt.Errorf("the scimsession is of generation %d, and the account knows %d only: it has been restored from a backup that is older than these credentials. Make new ones: scimbridge credentials new --data DIR", h.Generation, generation)

@@ -2,35 +2,89 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
 )
 
 // checks are the components that /health reports on. The names are the original's where it has the component.
-func checks(a *account.Service, lock *bridge.Lock, started time.Time) []server.Check {
+func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started time.Time) []server.Check {
+	watcher := func(source string, state func() bridge.WatcherState) server.Check {
+		return func(context.Context) server.Report {
+			r := watcherReport(state())
+			r.Source = source
+			if !lock.Open() {
+				r.Time, r.State, r.Detail = time.Now(), "locked", "waiting for the bearer token since "+started.UTC().Format(time.RFC3339)
+			}
+			return r
+		}
+	}
 	return []server.Check{
 		func(context.Context) server.Report {
 			return server.Report{Source: "SCIMServer", Time: time.Now(), State: server.Healthy}
 		},
-		func(context.Context) server.Report {
-			r := server.Report{Source: "StartProvisionWatcher", Time: time.Now(), State: server.Healthy}
-			if !lock.Open() {
-				r.State, r.Detail = "locked", "waiting for the bearer token since "+started.UTC().Format(time.RFC3339)
+		watcher("ConfirmationWatcher", w.Confirmation),
+		watcher("StartProvisionWatcher", w.Provision),
+		func(ctx context.Context) server.Report {
+			r := server.Report{Source: "Account", Time: time.Now(), State: server.Healthy}
+			_, err := a.Describe(ctx)
+			switch {
+			case err == nil:
+			case errors.Is(err, accountapi.ErrLocked):
+				r.State, r.Detail = "locked", "the bridge signs in once it is unlocked"
+			case errors.Is(err, account.ErrGeneration):
+				r.State, r.Detail = server.Unhealthy, err.Error()
+			default:
+				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"
 			}
 			return r
 		},
 		func(ctx context.Context) server.Report {
-			r := server.Report{Source: "Account", Time: time.Now(), State: server.Healthy}
-			if _, err := a.Describe(ctx); err != nil {
-				r.State, r.Detail = server.Unhealthy, "the account's database cannot be read"
+			r := server.Report{Source: "Guard", Time: time.Now(), State: server.Healthy}
+			info, err := a.Describe(ctx)
+			switch {
+			case err != nil:
+				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"
+			case info.Guard.Held > 0:
+				r.State, r.Detail = server.Attention, fmt.Sprintf("%d changes are held back; see: scimbridge account guard", info.Guard.Held)
+			case !info.Guard.Tripped.IsZero():
+				r.State, r.Detail = server.Attention, "more was taken away within an hour than usual, last at "+info.Guard.Tripped.Format(time.RFC3339)+"; see: scimbridge account guard"
 			}
 			return r
 		},
 	}
+}
+
+// shownFaults is how many people a report names.
+const shownFaults = 3
+
+// watcherReport is what a watcher says of itself, in a report's words.
+func watcherReport(s bridge.WatcherState) server.Report {
+	r := server.Report{Time: time.Now(), State: server.Healthy}
+	switch {
+	case s.Err != nil:
+		r.State, r.Detail = server.Unhealthy, s.Err.Error()
+	case len(s.Faults) > 0:
+		ids := slices.Sorted(maps.Keys(s.Faults))
+		for i, id := range ids {
+			if i == shownFaults {
+				r.Detail += fmt.Sprintf("; and %d more", len(ids)-i)
+				break
+			}
+			r.Detail += "; " + id + ": " + s.Faults[id]
+		}
+		r.State, r.Detail = server.Attention, strings.TrimPrefix(r.Detail, "; ")
+	}
+	return r
 }
 
 // missingChecks are the reports of a bridge that has no scimsession: it runs, and does not do its work.
@@ -46,7 +100,7 @@ func missingChecks() []server.Check {
 }
 
 // status is what the status page shows.
-func status(ctx context.Context, s *server.Server, a *account.Service, started time.Time) web.Status {
+func status(ctx context.Context, s *server.Server, a bridge.Account, started time.Time) web.Status {
 	st := web.Status{Version: version, Build: build, State: s.State(ctx), Started: started}
 	for _, r := range s.Health.Reports(ctx) {
 		st.Reports = append(st.Reports, web.Report{Source: r.Source, Healthy: r.State == server.Healthy, State: r.State, Detail: r.Detail, Time: r.Time})
@@ -54,8 +108,13 @@ func status(ctx context.Context, s *server.Server, a *account.Service, started t
 	if a == nil {
 		return st
 	}
-	if info, err := a.Describe(ctx); err == nil {
-		st.AccountName = info.Name
+	info, err := a.Describe(ctx)
+	if err != nil { // what cannot be reached is not asked three more times while somebody waits for the page
+		return st
+	}
+	st.AccountName, st.Admits = info.Name, len(info.Root) > 0
+	if admission, ok := a.(bridge.Admission); ok && st.Admits {
+		st.Waiting, st.More = waiting(ctx, admission)
 	}
 	if people, err := a.Users(ctx, account.Query{}); err == nil {
 		st.People = people.Total
@@ -64,4 +123,50 @@ func status(ctx context.Context, s *server.Server, a *account.Service, started t
 		st.Groups = groups.Total
 	}
 	return st
+}
+
+// shownWaiting is how many people who wait the page shows.
+const shownWaiting = 100
+
+// waiting are those whose invitation has not led to anything yet; who has to do something comes first.
+func waiting(ctx context.Context, a bridge.Admission) (list []web.Waiting, more bool) {
+	for _, states := range [][]account.InvitationState{
+		{account.InvitationRefused}, {account.InvitationExpired}, {account.InvitationAccepted}, {account.InvitationOpen}, {account.InvitationDue},
+	} {
+		page, err := a.Invitations(ctx, states, "", shownWaiting+1)
+		if err != nil {
+			return list, more
+		}
+		for i := range page {
+			if len(list) == shownWaiting {
+				return list, true
+			}
+			list = append(list, invitationLine(&page[i]))
+		}
+	}
+	return list, false
+}
+
+func invitationLine(i *account.InvitationRow) web.Waiting {
+	w := web.Waiting{Name: i.Name, Email: i.Email, Detail: i.Reason}
+	if w.Name == w.Email {
+		w.Name = ""
+	}
+	switch i.State {
+	case account.InvitationRefused:
+		w.Word, w.Wrong = "Refused", true
+		w.Detail += ". An administrator of the account can send a new invitation (scimbridge account resend)."
+	case account.InvitationExpired:
+		w.Word, w.Wrong, w.Detail = "Expired", true, "Nobody accepted it in time. An administrator of the account can send a new one (scimbridge account resend)."
+	case account.InvitationAccepted:
+		w.Word, w.Detail = "Accepted", "Is about to be confirmed."
+	case account.InvitationOpen:
+		w.Word, w.Detail = "Sent", "Can be accepted until "+i.Expires.UTC().Format("2 January 2006, 15:04 UTC")+"."
+		if i.Sent.IsZero() {
+			w.Word = "Waits to be delivered"
+		}
+	default:
+		w.Word, w.Detail = "Being made", "The link is not made yet."
+	}
+	return w
 }

@@ -186,6 +186,8 @@ type Invitation struct {
 	ID string
 	Person
 	Inactive bool // a suspended invitation: no mail, no link
+	// Evidence is what proves later on that the user is to be invited at this address; see MemberStep.
+	Evidence []byte
 }
 
 // UserChange is what ChangeUser takes; nil fields stay as they are.
@@ -193,6 +195,7 @@ type UserChange struct {
 	IfRevision int64   // refuse with ErrRevision unless the user stands at this revision; 0: whatever it is
 	Person     *Person // replaces all of it
 	Active     *bool   // see the state table
+	Evidence   []byte  // as in Invitation, for the address of Person
 }
 
 // NewGroup is what CreateGroup takes.
@@ -250,9 +253,10 @@ type GroupResult struct {
 
 // Info describes an account to its bridge.
 type Info struct {
-	ID   string
-	Name string
-	Root []byte // public key of the owner in whom trust begins; empty: the account admits nobody by keys
+	ID    string
+	Name  string
+	Guard GuardState
+	Root  []byte // public key of the owner in whom trust begins; empty: the account admits nobody by keys
 }
 
 // Sentinels. Those with a struct below wrap the sentinel, so that errors.Is finds it.

@@ -81,7 +81,7 @@ func (s *Service) change(ctx context.Context, verb, id string, edit func(tx Tx, 
 		if err := tx.UpdateUser(&old, &row); err != nil {
 			return err
 		}
-		if err := s.settle(ctx, tx, &old, &row); err != nil {
+		if err := s.settle(ctx, tx, &old, &row, nil); err != nil {
 			return err
 		}
 		if err := s.enter(ctx, tx, verb, "user", id, string(row.State)); err != nil {
@@ -207,23 +207,16 @@ func (s *Service) MakeGroup(ctx context.Context, name string, members []string) 
 	return g, err
 }
 
-// Adopt hands a group over to the integration, which adds people to it and removes those it has added.
+// Adopt hands a group over to the integration, which adds people to it and removes those it has added. In an account
+// that admits people by keys an owner does so with HandOver, since the group's key goes with it.
 func (s *Service) Adopt(ctx context.Context, group string) (Group, error) {
 	var g Group
 	err := s.update(ctx, "group.adopt", "group", group, func(tx Tx) error {
-		row, err := tx.GroupByID(group)
+		row, err := s.adoptable(tx, group)
 		if err != nil {
 			return err
 		}
-		switch {
-		case row.Privileged:
-			return &ProtectedError{"the group is one of the account's own and cannot be handed over"}
-		case row.Managed:
-			return fmt.Errorf("%w: provisioning manages the group already", ErrState)
-		}
-		row.Managed, row.Mode = true, Additive
-		row.Revision++
-		row.Modified = s.after(row.Modified)
+		s.adopt(&row)
 		g = row.Group
 		return errors.Join(tx.UpdateGroup(&row), s.enter(ctx, tx, "group.adopt", "group", group, ""))
 	})

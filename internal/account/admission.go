@@ -74,6 +74,7 @@ type InvitationRow struct {
 	Number     int
 	State      InvitationState
 	Email      string // that the link is bound to
+	Evidence   []byte // of who asked for this address; see Invitation
 	Generation int    // of the key that the link was made with; 0: not made yet
 	Commitment []byte // to what the holder of the link presents
 	Link       string // only where the account is to deliver it
@@ -137,6 +138,8 @@ type Confirmation struct {
 	Grants      []Grant
 	// Refused are groups whose membership nobody who may has signed. They are not asked for again.
 	Refused []string
+	// Withheld are groups whose key whoever confirms does not hold. They are asked for again.
+	Withheld []string
 }
 
 // Generation is one set of the integration's credentials.
@@ -167,6 +170,8 @@ type Policy struct {
 	ImmediateNames bool `json:"immediateNames"`
 	// RotateOnRemove makes a group's key anew whenever somebody who had it is removed.
 	RotateOnRemove bool `json:"rotateOnRemove"`
+	// Guard says what happens when the integration takes away more than usual; empty is GuardObserve.
+	Guard GuardMode `json:"guard"`
 }
 
 // Sentinels of admission.

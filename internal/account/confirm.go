@@ -47,6 +47,9 @@ func (s *Service) Due(ctx context.Context, after string, limit int) (Due, error)
 			if err != nil {
 				return err
 			}
+			if c.Generation == OwnersInvitation { // no bridge can check it
+				continue
+			}
 			d.People = append(d.People, c)
 		}
 		return nil
@@ -76,8 +79,9 @@ func candidate(tx Tx, seq int64) (Candidate, error) {
 	c.Email, c.Number, c.Generation = i.Email, i.Number, i.Generation
 	if p := i.Proposal; p != nil {
 		c.Keys, c.Possession, c.Proof = p.Keys, p.Possession, p.Proof
+		c.Keys.Serial, err = nextSerial(tx, seq)
 	}
-	return c, nil
+	return c, err
 }
 
 // Confirm admits a person who has accepted, or hands keys of groups over to somebody who is in; all of it or nothing.
@@ -100,10 +104,15 @@ func (s *Service) Confirm(ctx context.Context, user string, c Confirmation) erro
 		if err != nil {
 			return err
 		}
-		if !admitted && !handed {
-			return tx.RemoveDue(row.Seq)
+		if len(c.Withheld) == 0 {
+			if err := tx.RemoveDue(row.Seq); err != nil {
+				return err
+			}
 		}
-		return errors.Join(tx.RemoveDue(row.Seq), s.retire(ctx, tx, c.Grants))
+		if !admitted && !handed {
+			return nil
+		}
+		return s.retire(tx, c.Grants)
 	})
 }
 
@@ -126,12 +135,23 @@ func (s *Service) admit(ctx context.Context, tx Tx, row *UserRow, c Confirmation
 	if len(c.Attestation) == 0 || i.Number != c.Number || i.State != InvitationAccepted || i.Proposal == nil {
 		return false, fmt.Errorf("%w: it was another invitation that was accepted", ErrRevision)
 	}
+	if i.Generation == OwnersInvitation && CallerFrom(ctx).Kind == Integration {
+		return false, fmt.Errorf("%w: an owner confirms this person", ErrState)
+	}
 	keys := i.Proposal.Keys
 	keys.Attestation, keys.SessionsFrom = c.Attestation, s.now()
+	if keys.Serial, err = nextSerial(tx, row.Seq); err != nil {
+		return false, err
+	}
+	if keys.Serial > 1 { // what was sealed to the keys before opens nothing for anybody any more
+		if err := tx.DeleteGrantsTo(Holder{UserHolder, row.ID, keys.Serial - 1}); err != nil {
+			return false, err
+		}
+	}
 	if err := tx.PutPersonKeys(row.Seq, &keys); err != nil {
 		return false, err
 	}
-	if err := tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: InvitationConfirmed, Email: i.Email, Generation: i.Generation, Sent: i.Sent}); err != nil {
+	if err := tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: InvitationConfirmed, Email: i.Email, Evidence: i.Evidence, Generation: i.Generation, Commitment: i.Commitment, Sent: i.Sent}); err != nil {
 		return false, err
 	}
 	active := *row
@@ -184,6 +204,9 @@ func (s *Service) hand(ctx context.Context, tx Tx, row *UserRow, c Confirmation)
 			return false, err
 		}
 		refused = append(refused, id)
+	}
+	for _, id := range c.Withheld {
+		delete(waiting, id)
 	}
 	if len(waiting) > 0 {
 		return false, fmt.Errorf("%w: %d memberships wait that the confirmation does not cover", ErrRevision, len(waiting))
@@ -240,7 +263,7 @@ func (s *Service) handOne(tx Tx, user int64, g Grant) error {
 }
 
 // retire removes the grants of older keys of groups whose members all have the present one.
-func (s *Service) retire(ctx context.Context, tx Tx, handed []Grant) error {
+func (s *Service) retire(tx Tx, handed []Grant) error {
 	for _, g := range handed {
 		if g.Serial == 1 {
 			continue

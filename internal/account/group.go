@@ -347,6 +347,9 @@ func (s *Service) move(ctx context.Context, tx Tx, row *GroupRow, who people, ad
 	}
 	row.Members += len(added) - len(removed)
 	row.ThroughSCIM += len(added) + len(claimed) - len(removed) - len(yielded)
+	if err := s.removal(ctx, tx, row, who, removed); err != nil {
+		return false, err
+	}
 	added, removed = append(added, claimed...), append(removed, yielded...)
 	if err := s.enterMembers(ctx, tx, "group.members.add", row.ID, who, added); err != nil {
 		return false, err
@@ -417,6 +420,20 @@ func (s *Service) withdraw(tx Tx, row *GroupRow, held map[int64]int, left []int6
 	return err
 }
 
+// withdrawFromIntegration takes the integration's grants of a group that it manages no longer.
+func withdrawFromIntegration(tx Tx, row *GroupRow) error {
+	list, err := tx.Generations()
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if err := tx.DeleteGrants(row.Seq, list[i].Integration, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // namedMembers is how many people one entry of the log names, which keeps an entry below 32 KiB. More take more
 // entries.
 const namedMembers = 1000
@@ -469,6 +486,9 @@ func (s *Service) DeleteGroup(ctx context.Context, id string, ifRevision int64) 
 			return err
 		}
 		if err := s.withdraw(tx, &row, held, gone); err != nil {
+			return err
+		}
+		if err := withdrawFromIntegration(tx, &row); err != nil {
 			return err
 		}
 		row.Members -= len(gone)

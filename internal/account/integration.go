@@ -183,10 +183,10 @@ func (s *Service) inviteOldAnew(ctx context.Context, tx Tx, oldest int) error {
 				return err
 			}
 			after = row.Seq
-			if list[i].Generation >= oldest {
+			if g := list[i].Generation; g >= oldest || g == OwnersInvitation {
 				continue
 			}
-			if err := errors.Join(s.inviteAnew(ctx, tx, &row), s.enter(ctx, tx, "invitation.resend", "user", row.ID, strconv.Itoa(list[i].Number+1))); err != nil {
+			if err := errors.Join(s.inviteAnew(tx, &row, nil), s.enter(ctx, tx, "invitation.resend", "user", row.ID, strconv.Itoa(list[i].Number+1))); err != nil {
 				return err
 			}
 		}
@@ -288,6 +288,13 @@ func policy(tx Tx) (p Policy, err error) {
 		return p, err
 	}
 	p.Domains = strings.Fields(domains)
+	guard, err := tx.Setting(settingGuard)
+	if err != nil {
+		return p, err
+	}
+	if p.Guard, err = parseGuard(guard); err != nil {
+		return p, err
+	}
 	for _, o := range []struct {
 		key  string
 		into *bool
@@ -309,13 +316,18 @@ func (s *Service) SetPolicy(ctx context.Context, p Policy) error {
 			return &InvalidError{"domains", fmt.Sprintf("%q is no domain like example.com", d)}
 		}
 	}
+	var err error
+	if p.Guard, err = parseGuard(string(p.Guard)); err != nil {
+		return err
+	}
 	detail, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
 	return s.update(ctx, "account.policy", "account", "", func(tx Tx) error {
 		return errors.Join(tx.SetSetting(settingDomains, strings.Join(p.Domains, " ")), tx.SetSetting(settingNames, strconv.FormatBool(p.ImmediateNames)),
-			tx.SetSetting(settingRotate, strconv.FormatBool(p.RotateOnRemove)), s.enter(ctx, tx, "account.policy", "account", "", string(detail)))
+			tx.SetSetting(settingRotate, strconv.FormatBool(p.RotateOnRemove)),
+			tx.SetSetting(settingGuard, string(p.Guard)), s.enter(ctx, tx, "account.policy", "account", "", string(detail)))
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -18,19 +19,29 @@ import (
 const invitationLife = 5 * 24 * time.Hour
 
 // settle keeps what hangs on a person's state: the invitation, the list of who waits for the bridge, and sessions.
-// old is nil for somebody new.
-func (s *Service) settle(ctx context.Context, tx Tx, old, row *UserRow) error {
+// old is nil for somebody new. evidence is of who asked for the address; nil where nobody has said anything new.
+func (s *Service) settle(ctx context.Context, tx Tx, old, row *UserRow, evidence []byte) error {
 	keyed, err := s.keyed(tx)
 	if err != nil || !keyed {
 		return err
 	}
-	before := State("")
-	if old != nil {
-		before = old.State
+	if old == nil { // also who is not to be invited yet has evidence to keep
+		state := InvitationDue
+		if row.State != Invited {
+			state = InvitationCancelled
+		}
+		return tx.PutInvitation(row.Seq, &InvitationRow{Number: 1, State: state, Email: row.Email, Evidence: evidence})
+	}
+	before := old.State
+	moved := old.Email != row.Email
+	if moved && row.State == InviteSuspended && !row.Accepted {
+		return s.moveInvitation(tx, row, evidence)
 	}
 	switch {
-	case row.State == Invited && (before != Invited || Fold(old.Email) != Fold(row.Email)):
-		return s.inviteAnew(ctx, tx, row)
+	case row.State == Invited && (before != Invited || moved):
+		return s.inviteAnew(tx, row, evidence)
+	case row.State == Active && (before == Invited || before == Accepted): // a recovery has been called off
+		return errors.Join(s.closeInvitation(ctx, tx, row, InvitationCancelled, "the person keeps the keys of before"), tx.AddDue(row.Seq))
 	case row.State == Accepted && before != Accepted:
 		return tx.AddDue(row.Seq)
 	case row.State == InviteSuspended && before == Accepted:
@@ -57,19 +68,33 @@ func (s *Service) settle(ctx context.Context, tx Tx, old, row *UserRow) error {
 	return nil
 }
 
-// inviteAnew makes a new invitation due; the link of the one before is dead.
-func (s *Service) inviteAnew(ctx context.Context, tx Tx, row *UserRow) error {
+// inviteAnew makes a new invitation due; the link of the one before is dead. The evidence of the address stays where
+// there is no new one.
+func (s *Service) inviteAnew(tx Tx, row *UserRow, evidence []byte) error {
 	was, err := tx.Invitation(row.Seq)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
+	if len(evidence) == 0 {
+		evidence = was.Evidence
+	}
 	if err := tx.RemoveDue(row.Seq); err != nil {
 		return err
 	}
-	return tx.PutInvitation(row.Seq, &InvitationRow{Number: was.Number + 1, State: InvitationDue, Email: row.Email})
+	return tx.PutInvitation(row.Seq, &InvitationRow{Number: was.Number + 1, State: InvitationDue, Email: row.Email, Evidence: evidence})
 }
 
-// closeInvitation ends an invitation: the link is dead, and what was proposed is gone.
+// moveInvitation keeps another address for an invitation that waits for the person to be let in again.
+func (s *Service) moveInvitation(tx Tx, row *UserRow, evidence []byte) error {
+	was, err := tx.Invitation(row.Seq)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return tx.PutInvitation(row.Seq, &InvitationRow{Number: max(was.Number, 1), State: InvitationCancelled, Email: row.Email, Evidence: evidence, Reason: was.Reason})
+}
+
+// closeInvitation ends an invitation: the link is dead, and what was proposed is gone. The commitment stays, so that who
+// holds the link learns why.
 func (s *Service) closeInvitation(ctx context.Context, tx Tx, row *UserRow, end InvitationState, reason string) error {
 	i, err := tx.Invitation(row.Seq)
 	if errors.Is(err, ErrNotFound) {
@@ -78,7 +103,7 @@ func (s *Service) closeInvitation(ctx context.Context, tx Tx, row *UserRow, end 
 	if err != nil {
 		return err
 	}
-	return tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: end, Email: i.Email, Generation: i.Generation, Sent: i.Sent, Reason: reason})
+	return tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: end, Email: i.Email, Evidence: i.Evidence, Generation: i.Generation, Commitment: i.Commitment, Sent: i.Sent, Reason: reason})
 }
 
 // OpenInvitation makes a due invitation's link work. The same call again changes nothing. ErrNotFound; ErrState where
@@ -144,6 +169,10 @@ type Joining struct {
 	Name        string    `json:"name"`
 	Email       string    `json:"email"`
 	Expires     time.Time `json:"expires"`
+	// Root is the public key of the owner in whom trust begins: the person believes no other from now on.
+	Root []byte `json:"root"`
+	// Serial is that of the keys that the person is going to make: 1, or more after a recovery.
+	Serial int `json:"serial"`
 }
 
 // Join shows an open invitation to the holder of its link. ErrAccess, ErrInvitation.
@@ -155,6 +184,16 @@ func (s *Service) Join(ctx context.Context, user string, number int, access []by
 			return err
 		}
 		j = Joining{UserID: row.ID, Name: row.Name, Email: i.Email, Expires: i.Expires}
+		if j.Serial, err = nextSerial(tx, row.Seq); err != nil {
+			return err
+		}
+		root, err := tx.Setting(settingRoot)
+		if err != nil {
+			return err
+		}
+		if j.Root, err = hex.DecodeString(root); err != nil {
+			return err
+		}
 		if j.Account, err = tx.Setting(settingID); err != nil {
 			return err
 		}
@@ -162,6 +201,15 @@ func (s *Service) Join(ctx context.Context, user string, number int, access []by
 		return err
 	})
 	return j, err
+}
+
+// nextSerial is that of the keys that a person makes next.
+func nextSerial(tx Tx, user int64) (int, error) {
+	keys, err := tx.PersonKeys(user)
+	if errors.Is(err, ErrNotFound) {
+		return 1, nil
+	}
+	return keys.Serial + 1, err
 }
 
 // opened finds the open invitation whose link somebody holds. Who does not hold it does not learn whether there is one.
@@ -204,7 +252,15 @@ func (s *Service) Accept(ctx context.Context, user string, number int, access []
 		if err != nil {
 			return err
 		}
-		p.At, p.Keys.Serial = s.now(), 1
+		p.At = s.now()
+		if p.Keys.Serial, err = nextSerial(tx, row.Seq); err != nil {
+			return err
+		}
+		if p.Keys.Serial > 1 {
+			if err := s.proposedAnew(tx, row.Seq); err != nil {
+				return err
+			}
+		}
 		i.State, i.Proposal, i.Link = InvitationAccepted, &p, ""
 		if err := tx.PutInvitation(row.Seq, &i); err != nil {
 			return err
@@ -214,6 +270,9 @@ func (s *Service) Accept(ctx context.Context, user string, number int, access []
 		s.touch(&accepted)
 		if err := tx.UpdateUser(&row, &accepted); err != nil {
 			return err
+		}
+		if i.Generation == OwnersInvitation {
+			return s.enter(ctx, tx, "user.accept", "user", user, strconv.Itoa(number))
 		}
 		return errors.Join(tx.AddDue(row.Seq), s.enter(ctx, tx, "user.accept", "user", user, strconv.Itoa(number)))
 	})
@@ -244,28 +303,50 @@ func (s *Service) Resend(ctx context.Context, user string) error {
 				return err
 			}
 		}
-		return errors.Join(s.inviteAnew(ctx, tx, &row), s.enter(ctx, tx, "invitation.resend", "user", user, strconv.Itoa(i.Number+1)))
+		return errors.Join(s.inviteAnew(tx, &row, nil), s.enter(ctx, tx, "invitation.resend", "user", user, strconv.Itoa(i.Number+1)))
 	})
 }
 
-// RefuseAcceptance notes that the keys a person proposed are not those of the holder of the link. The person stays as
-// he or she is, and is not asked for again.
+// RefuseAcceptance notes that the keys a person proposed are not those of the holder of the link; of an invitation that
+// is due, that nobody who may has asked for its address. The person stays as he or she is, and is not asked for again.
 func (s *Service) RefuseAcceptance(ctx context.Context, user string, number int, reason string) error {
+	if err := field("reason", reason, maxKey); err != nil {
+		return err
+	}
 	return s.update(ctx, "user.confirm", "user", user, func(tx Tx) error {
 		row, i, err := invitationOf(tx, user)
 		if err != nil {
 			return err
 		}
-		if i.Number != number || i.State != InvitationAccepted {
-			return nil // decided, or overtaken
+		if i.Number != number {
+			return nil // overtaken
 		}
-		if err := field("reason", reason, maxKey); err != nil {
-			return err
+		if i.State != InvitationAccepted && i.State != InvitationDue {
+			return tx.RemoveDue(row.Seq) // decided
+		}
+		verb := "user.confirm.refused"
+		if i.State == InvitationDue {
+			verb = "invitation.refused"
 		}
 		i.State, i.Reason = InvitationRefused, reason
-		return errors.Join(tx.PutInvitation(row.Seq, &i), tx.RemoveDue(row.Seq),
-			s.enter(ctx, tx, "user.confirm.refused", "user", user, reason))
+		return errors.Join(tx.PutInvitation(row.Seq, &i), tx.RemoveDue(row.Seq), s.enter(ctx, tx, verb, "user", user, reason))
 	})
+}
+
+// testify keeps evidence of an address that came after the invitation, as it does for somebody who was taken back.
+func testify(tx Tx, row *UserRow, evidence []byte) error {
+	if len(evidence) == 0 || row.State != Invited {
+		return nil
+	}
+	i, err := tx.Invitation(row.Seq)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil || string(i.Evidence) == string(evidence) || i.State != InvitationDue && (i.State != InvitationRefused || i.Proposal != nil) {
+		return err
+	}
+	i.State, i.Evidence, i.Reason = InvitationDue, evidence, ""
+	return tx.PutInvitation(row.Seq, &i)
 }
 
 // Invitations lists invitations in any of the states, strictly after a user.
@@ -295,6 +376,29 @@ func (s *Service) Outbox(ctx context.Context, limit int) ([]InvitationRow, error
 		return err
 	})
 	return list, err
+}
+
+// sweepEvery is how often invitations are looked at whose time may be over: an administrator sees it in time.
+const sweepEvery = time.Minute
+
+// Housekeep ends invitations whose time is over and forgets old calls, until ctx ends. Several processes may do so.
+func (s *Service) Housekeep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for round := 0; ; round++ {
+		err := s.Sweep(ctx)
+		if round%60 == 0 {
+			err = errors.Join(err, s.ForgetCalls(ctx))
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "housekeeping", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // sweepPage is how many expired invitations are ended by one change.

@@ -48,6 +48,7 @@ type Service struct {
 	refusals *rate.Limiter
 	hasKeys  atomic.Bool // known once it has been seen: an account never loses its keys
 	bell     bell
+	active   activeCount
 }
 
 // New makes a Service.
@@ -234,6 +235,9 @@ func (s *Service) Describe(ctx context.Context) (Info, error) {
 		if info.Name, err = tx.Setting(settingName); err != nil {
 			return err
 		}
+		if info.Guard, err = s.guard(tx); err != nil {
+			return err
+		}
 		root, err := tx.Setting(settingRoot)
 		if err == nil && root != "" {
 			info.Root, err = hex.DecodeString(root)
@@ -271,6 +275,13 @@ func (s *Service) update(ctx context.Context, verb, object, id string, change fu
 	err := s.store.Update(ctx, change)
 	if err == nil {
 		s.bell.ring()
+	}
+	if held := (*HeldError)(nil); errors.As(err, &held) {
+		// What is held is to be found, whether or not the caller still listens.
+		if keepErr := s.keep(context.WithoutCancel(ctx), held); keepErr != nil {
+			return keepErr
+		}
+		return err
 	}
 	reason := refusal(err)
 	if reason == "" || !s.refusals.AllowN(s.clock(), 1) {

@@ -137,6 +137,9 @@ type KeyTx interface {
 	// Granted is the serial of the newest grant to a member: 0 none, RefusedGrant refused; ErrNotFound for who is no member.
 	Granted(group, user int64) (int, error)
 	SetGranted(group, user int64, serial int) error
+	// SetEvidence keeps the signed statement of a membership that is there, in the place of the one before. One that was
+	// refused waits for its grant again.
+	SetEvidence(group, user int64, evidence []byte) error
 	// CountGranted counts the members of a group who have a grant of any of its keys.
 	CountGranted(group int64) (int, error)
 	PutGrant(group int64, g *Grant) error
@@ -158,6 +161,15 @@ type KeyTx interface {
 	// Generations lists the integration's credentials by number.
 	Generations() ([]Generation, error)
 	PutGeneration(g *Generation) error
+
+	// GuardCount adds n to what is counted of a kind and subject in a minute, and returns the sum of the minutes after
+	// another.
+	GuardCount(kind, subject string, minute, after int64, n int) (int, error)
+	// PutHeld keeps a held change; the same kind and subject replaces, and its users are joined.
+	PutHeld(h *Held) error
+	// Held lists the held changes, the oldest first.
+	Held() ([]Held, error)
+	DeleteHeld(h *Held) error
 
 	// Once remembers a call by its idempotency key within the change that it makes. Where the key is known already it
 	// returns the digest that came with it.

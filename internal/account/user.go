@@ -137,7 +137,7 @@ func (s *Service) insert(ctx context.Context, tx Tx, i Invitation) (User, error)
 	if err := tx.InsertUser(&row); err != nil {
 		return User{}, idTaken(err)
 	}
-	if err := s.settle(ctx, tx, nil, &row); err != nil {
+	if err := s.settle(ctx, tx, nil, &row, i.Evidence); err != nil {
 		return User{}, err
 	}
 	return row.User, s.enter(ctx, tx, "user.invite", "user", row.ID, string(row.State))
@@ -154,7 +154,7 @@ func (s *Service) takeBack(ctx context.Context, tx Tx, old *UserRow, i Invitatio
 	if err := tx.UpdateUser(old, &row); err != nil {
 		return User{}, err
 	}
-	if err := s.settle(ctx, tx, old, &row); err != nil {
+	if err := s.settle(ctx, tx, old, &row, nil); err != nil {
 		return User{}, err
 	}
 	return row.User, s.enter(ctx, tx, "user.takeback", "user", row.ID, string(row.State))
@@ -242,7 +242,7 @@ func (s *Service) ChangeUser(ctx context.Context, id string, c UserChange) (User
 			if err := tx.UpdateUser(&old, &row); err != nil {
 				return err
 			}
-			if err := s.settle(ctx, tx, &old, &row); err != nil {
+			if err := s.settle(ctx, tx, &old, &row, c.Evidence); err != nil {
 				return err
 			}
 			for _, verb := range verbs {
@@ -250,6 +250,9 @@ func (s *Service) ChangeUser(ctx context.Context, id string, c UserChange) (User
 					return err
 				}
 			}
+		}
+		if err := testify(tx, &row, c.Evidence); err != nil {
+			return err
 		}
 		u, err = withGroups(tx, &row)
 		return err
@@ -287,6 +290,9 @@ func (s *Service) apply(ctx context.Context, tx Tx, row *UserRow, c UserChange) 
 			return append(verbs, "user.reactivate"), nil
 		}
 		if err := s.unprotected(tx, row); err != nil {
+			return nil, err
+		}
+		if err := s.takeaway(ctx, tx, row, HeldSuspension); err != nil {
 			return nil, err
 		}
 		suspend(row)
@@ -368,6 +374,9 @@ func (s *Service) ReleaseUser(ctx context.Context, id string, ifRevision int64) 
 		if err := s.unprotected(tx, &old); err != nil {
 			return err
 		}
+		if err := s.takeaway(ctx, tx, &old, HeldRelease); err != nil {
+			return err
+		}
 		row := old
 		suspend(&row)
 		row.Released = true
@@ -378,7 +387,7 @@ func (s *Service) ReleaseUser(ctx context.Context, id string, ifRevision int64) 
 		if err := tx.UpdateUser(&old, &row); err != nil {
 			return err
 		}
-		if err := s.settle(ctx, tx, &old, &row); err != nil {
+		if err := s.settle(ctx, tx, &old, &row, nil); err != nil {
 			return err
 		}
 		return s.enter(ctx, tx, "user.release", "user", id, string(row.State))

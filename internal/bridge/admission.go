@@ -18,6 +18,9 @@ type Admission interface {
 	Wait(ctx context.Context, after int64) (int64, error)
 	// Due lists what waits for the bridge, at most limit of each kind, people strictly after a user's id.
 	Due(ctx context.Context, after string, limit int) (account.Due, error)
+	// Invitations lists invitations in any of the states, strictly after a user's id, at most limit. It is for people to
+	// look at.
+	Invitations(ctx context.Context, states []account.InvitationState, after string, limit int) ([]account.InvitationRow, error)
 	// OpenInvitation makes a due invitation's link work. ErrState where it is not due any more.
 	OpenInvitation(ctx context.Context, user string, o account.Opening) error
 	// InvitationSent notes that the bridge has sent the mail with the link.

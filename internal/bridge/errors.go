@@ -46,10 +46,13 @@ func commonError(err error) error {
 		protected *account.ProtectedError
 		invalid   *account.InvalidError
 		unknown   *account.UnknownMembersError
+		held      *account.HeldError
 	)
 	switch {
 	case errors.As(err, &protected):
 		return scim.Errorf(403, "", "The account does not let provisioning do this: %s.", strings.TrimSuffix(protected.Reason, "."))
+	case errors.As(err, &held):
+		return scim.Errorf(503, "", "The account's guard holds this change back: %s. Nothing was changed. An administrator of the account can approve it (scimbridge account guard approve); then the same request succeeds.", held.Reason)
 	case errors.Is(err, account.ErrNotManaged):
 		return scim.Errorf(403, "", "Provisioning does not manage this resource. An administrator of the account can hand it over.")
 	case errors.Is(err, account.ErrPendingName):

@@ -35,7 +35,7 @@ func (b *Bridge) createGroup(ctx context.Context, body *scim.Object, shape proto
 	}
 	res, err := b.account.CreateGroup(ctx, account.NewGroup{
 		ID: id, Name: doc.String("displayName"), ExternalID: doc.String("externalId"),
-		Profile: scim.JSON(doc), Members: members, Strict: b.strict,
+		Profile: scim.JSON(doc), Members: members, Evidence: b.ofMembers(id, members), Strict: b.strict,
 	})
 	if err != nil {
 		return protocol.Resource{}, groupError(id, err)
@@ -66,7 +66,7 @@ func (b *Bridge) replaceGroup(ctx context.Context, id string, body *scim.Object,
 	}
 	var steps []account.MemberStep
 	if body.Has("members") {
-		steps = []account.MemberStep{{Kind: account.Replace, Users: members}}
+		steps = []account.MemberStep{{Kind: account.Replace, Users: members, Evidence: b.ofMembers(id, members)}}
 	}
 	fixed := immutables(b.groups)
 	return b.changeGroup(ctx, id, ifMatch, len(fixed) > 0, shape, func(old *account.Group) (account.GroupChange, error) {
@@ -91,6 +91,9 @@ func (b *Bridge) patchGroup(ctx context.Context, id string, ops []patch.Operatio
 	steps := make([]account.MemberStep, len(memberSteps))
 	for i, s := range memberSteps {
 		steps[i] = account.MemberStep{Kind: stepKinds[s.Kind], Users: s.Values}
+		if s.Kind != patch.StepRemove {
+			steps[i].Evidence = b.ofMembers(id, s.Values)
+		}
 	}
 	return b.changeGroup(ctx, id, ifMatch, len(rest) > 0, shape, func(old *account.Group) (account.GroupChange, error) {
 		c := account.GroupChange{Steps: steps}
@@ -135,7 +138,7 @@ func (b *Bridge) patchGroupWhole(ctx context.Context, id string, ops []patch.Ope
 		doc.Delete("id")
 		c := describe(doc)
 		c.IfRevision = old.Revision
-		c.Steps = []account.MemberStep{{Kind: account.Replace, Users: ids}}
+		c.Steps = []account.MemberStep{{Kind: account.Replace, Users: ids, Evidence: b.ofMembers(id, ids)}}
 		return c, nil
 	})
 }

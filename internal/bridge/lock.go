@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -18,13 +20,19 @@ var ErrWrongToken = errors.New("wrong bearer token")
 
 // Lock guards what the scimsession holds. It starts locked; the right token opens it, whoever brings it, and it
 // stays open until the process ends. The token itself is never kept.
+//
+// While credentials overlap, two tokens are right: each opens its own generation's file, and the bridge acts by the
+// newest that has been opened.
 type Lock struct {
 	session *keyset.Session
 	clock   func() time.Time
 
-	mu      sync.Mutex                     // serialises opening
-	secrets atomic.Pointer[keyset.Secrets] // nil while locked
-	opened  chan struct{}                  // closed when the lock opens
+	mu       sync.Mutex                        // serialises opening
+	current  atomic.Pointer[keyset.Secrets]    // nil while its token has not been presented
+	previous atomic.Pointer[keyset.Secrets]    // of the generation before, likewise
+	digest   atomic.Pointer[[sha256.Size]byte] // of the token that opened the current generation; nil before
+	once     sync.Once
+	opened   chan struct{} // closed when the lock opens
 }
 
 // NewLock makes a locked Lock.
@@ -34,42 +42,76 @@ func NewLock(session *keyset.Session, clock func() time.Time) *Lock {
 
 // Present judges a bearer token as the client sent it, and opens the lock with the right one. ErrWrongToken.
 func (l *Lock) Present(text string) error {
+	if l.again(text) {
+		return nil
+	}
 	token, err := keyset.ParseToken(text)
 	if err != nil {
 		return ErrWrongToken
 	}
-	if s := l.secrets.Load(); s != nil {
-		if s.Verify(token) {
-			return nil
-		}
-		return ErrWrongToken
+	if l.known(token) {
+		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s := l.secrets.Load(); s != nil {
-		if s.Verify(token) {
-			return nil
-		}
-		return ErrWrongToken
+	if l.known(token) {
+		return nil
 	}
 	s, err := l.session.Open(token, l.clock())
 	if err != nil {
 		return ErrWrongToken
 	}
-	l.secrets.Store(s)
-	close(l.opened)
+	if s.Previous() {
+		l.previous.Store(s)
+	} else {
+		d := sha256.Sum256([]byte(text))
+		l.current.Store(s)
+		l.digest.Store(&d)
+	}
+	l.once.Do(func() { close(l.opened) })
 	return nil
 }
 
-// Open tells whether the token has been presented.
-func (l *Lock) Open() bool { return l.secrets.Load() != nil }
+// again tells whether this is the text that opened the current generation, for which there is no end. It spares the
+// derivation of keys at every request; a digest suffices, since the token is a random key and not a password.
+func (l *Lock) again(text string) bool {
+	right := l.digest.Load()
+	if right == nil {
+		return false
+	}
+	d := sha256.Sum256([]byte(text))
+	return subtle.ConstantTimeCompare(d[:], right[:]) == 1
+}
+
+// known tells whether a token has been presented before and still counts.
+func (l *Lock) known(t keyset.Token) bool {
+	if s := l.current.Load(); s != nil && s.Verify(t) {
+		return true
+	}
+	s := l.previous.Load()
+	return s != nil && s.Verify(t) && l.clock().Before(l.session.Header().PreviousUntil)
+}
+
+// Open tells whether a token has been presented.
+func (l *Lock) Open() bool { return l.Secrets() != nil }
 
 // Opened is closed when the lock opens.
 func (l *Lock) Opened() <-chan struct{} { return l.opened }
 
-// Derive returns a key for one purpose, the same in every replica. ErrLocked.
+// Secrets are those of the newest generation that has been opened; nil while locked.
+func (l *Lock) Secrets() *keyset.Secrets {
+	if s := l.current.Load(); s != nil {
+		return s
+	}
+	return l.previous.Load()
+}
+
+// Header is what the scimsession says to everybody.
+func (l *Lock) Header() keyset.Header { return l.session.Header() }
+
+// Derive returns a key for one purpose, the same in every replica that was opened with the same token. ErrLocked.
 func (l *Lock) Derive(purpose string) ([32]byte, error) {
-	s := l.secrets.Load()
+	s := l.Secrets()
 	if s == nil {
 		return [32]byte{}, ErrLocked
 	}

@@ -22,9 +22,15 @@ func (b *Bridge) createUser(ctx context.Context, body *scim.Object, shape protoc
 	if err != nil {
 		return protocol.Resource{}, err
 	}
+	p := person(doc)
 	u, err := b.account.Invite(ctx, account.Invitation{
-		ID: id, Person: person(doc), Inactive: active != nil && !*active,
+		ID: id, Person: p, Inactive: active != nil && !*active, Evidence: b.ofInvitee(id, p.Email),
 	})
+	if err == nil && u.ID != id { // somebody who was let go comes back under the old id
+		if proof := b.ofInvitee(u.ID, p.Email); proof != nil {
+			u, err = b.account.ChangeUser(ctx, u.ID, account.UserChange{Evidence: proof})
+		}
+	}
 	if err != nil {
 		return protocol.Resource{}, userError(id, err)
 	}
@@ -59,7 +65,7 @@ func (b *Bridge) replaceUser(ctx context.Context, id string, body *scim.Object, 
 				return account.UserChange{}, err
 			}
 		}
-		return account.UserChange{Person: &p, Active: active}, nil
+		return account.UserChange{Person: &p, Active: active, Evidence: b.ofInvitee(id, p.Email)}, nil
 	})
 	if err != nil {
 		return protocol.Resource{}, err
@@ -81,6 +87,9 @@ func (b *Bridge) patchUser(ctx context.Context, id string, ops []patch.Operation
 		doc.Delete("id")
 		p := person(doc)
 		c.Person = &p
+		if p.Email != old.Email {
+			c.Evidence = b.ofInvitee(id, p.Email)
+		}
 		return c, nil
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ const (
 	groupKeyLabel      = "scimbridge group key 1"
 	ownersLabel        = "scimbridge owners 1"
 	membershipLabel    = "scimbridge membership 1"
+	inviteeLabel       = "scimbridge invitee 1"
 	challengeLabel     = "scimbridge challenge 1"
 	possessionLabel    = "scimbridge possession 1"
 )
@@ -31,6 +32,7 @@ var (
 	_ Claim = GroupKeyClaim{}
 	_ Claim = OwnersClaim{}
 	_ Claim = MembershipClaim{}
+	_ Claim = InviteeClaim{}
 	_ Claim = ChallengeClaim{}
 	_ Claim = PossessionClaim{}
 )
@@ -101,6 +103,14 @@ func (c MembershipClaim) encode() []byte {
 	return appendList(nil, membershipLabel, c.Account, c.Group, c.User)
 }
 
+// InviteeClaim says that a user is to be invited at an address. Whoever passes on the identity provider's word signs
+// it, so that an account service cannot have the link mailed to somebody else.
+type InviteeClaim struct{ Account, User, Email string }
+
+func (c InviteeClaim) encode() []byte {
+	return appendList(nil, inviteeLabel, c.Account, c.User, c.Email)
+}
+
 // ChallengeClaim answers the challenge of an account service at sign-in. Subject is the id of an integration, whose
 // keyset signs, or of a user, whose unlock key signs. Nonce is the service's.
 type ChallengeClaim struct {
@@ -158,6 +168,8 @@ func decodeClaim(raw []byte) (Claim, bool) {
 		c = OwnersClaim{r.text(), r.text(), r.number(), r.public()}
 	case membershipLabel:
 		c = MembershipClaim{r.text(), r.text(), r.text()}
+	case inviteeLabel:
+		c = InviteeClaim{r.text(), r.text(), r.text()}
 	case challengeLabel:
 		c = ChallengeClaim{r.text(), r.text(), r.text(), r.number(), []byte(r.text())}
 	case possessionLabel:

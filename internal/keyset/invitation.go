@@ -53,7 +53,7 @@ func (k InvitationKey) Invitation(generation int, who Invited) (Invitation, erro
 	switch {
 	case isZero(k.b):
 		return Invitation{}, ErrKeyGone
-	case !i.valid() || who.Email == "" || generation < 1:
+	case !i.valid() || who.Email == "" || generation < 1 || generation > maxNumber:
 		return Invitation{}, fmt.Errorf("%w: account %q, user %q, number %d, generation %d", ErrInvitation, who.Account, who.User, who.Number, generation)
 	}
 	var err error
@@ -81,7 +81,9 @@ func (i Invitation) Number() int { return i.number }
 // Ref names the invitation without telling its secret: ACCOUNT.USER.NUMBER.
 func (i Invitation) Ref() string { return i.account + "." + i.user + "." + strconv.Itoa(i.number) }
 
-func (i Invitation) valid() bool { return isIDText(i.account) && isIDText(i.user) && i.number >= 1 }
+func (i Invitation) valid() bool {
+	return isIDText(i.account) && isIDText(i.user) && i.number >= 1 && i.number <= maxNumber
+}
 
 func isIDText(s string) bool {
 	for i := range len(s) {
@@ -115,7 +117,7 @@ func (i Invitation) Proof(email string, p Public) [32]byte {
 // proof of somebody who has not got the link.
 func (i Invitation) Check(email string, p Public, proof []byte) error {
 	want := i.Proof(email, p)
-	if subtle.ConstantTimeCompare(want[:], proof) != 1 {
+	if isZero(i.secret) || subtle.ConstantTimeCompare(want[:], proof) != 1 { // anybody could prove the zero value
 		return ErrProof
 	}
 	return nil

@@ -35,7 +35,7 @@ type Key struct {
 
 func (k Key) valid() bool {
 	known := k.Kind == UserKey || k.Kind == GroupKey || k.Kind == IntegrationKey
-	return known && k.ID != "" && number(k.Serial) == number(max(1, k.Serial))
+	return known && k.ID != "" && k.Serial >= 1 && k.Serial <= maxNumber
 }
 
 // String names the keyset in messages.
@@ -59,8 +59,8 @@ func NewSeed(rand io.Reader) (Seed, error) {
 // Equal compares in constant time.
 func (s Seed) Equal(other Seed) bool { return equal(s.b, other.b) }
 
-// Keyset makes the keys of the seed, always the same ones. It takes about a millisecond: keep what it returns.
-// ErrSeed for the zero value.
+// Keyset makes the keys of the seed, always the same ones. It takes a tenth of a millisecond: keep what it
+// returns. ErrSeed for the zero value.
 func (s Seed) Keyset() (*Keyset, error) {
 	if isZero(s.b) {
 		return nil, ErrSeed
@@ -116,8 +116,8 @@ func (k *Keyset) OpenSealed(context string, sealed []byte) ([]byte, error) {
 
 // Seal encrypts a message of any size to the holders of the keys, such as the members of a group. The context says
 // what the message is; it is not in what is returned, and OpenSealed must be given the same. Anybody can seal: what
-// comes out of OpenSealed says nothing about who wrote it. The result is 1,137 bytes longer than the text. ErrPublic for the zero
-// value.
+// comes out of OpenSealed says nothing about who wrote it. The result is 1,137 bytes longer than the text. ErrPublic
+// for the zero value.
 func (p Public) Seal(context string, text []byte) ([]byte, error) {
 	sealed, err := p.encrypt(p.messageInfo(context), text)
 	if err != nil {
@@ -136,5 +136,9 @@ func (p Public) encrypt(info, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, ErrPublic
 	}
-	return hpke.Seal(kem, hpke.HKDFSHA256(), hpke.AES256GCM(), info, text)
+	sealed, err := hpke.Seal(kem, hpke.HKDFSHA256(), hpke.AES256GCM(), info, text)
+	if err != nil { // of the zero value
+		return nil, ErrPublic
+	}
+	return sealed, nil
 }

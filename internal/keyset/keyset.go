@@ -1,22 +1,115 @@
-// Package keyset holds the credentials of an integration: the scimsession, a file with the integration's keys,
-// sealed, and the bearer token that unseals it. Neither alone is of use.
+// Package keyset holds the keys of an account and of an integration: key pairs, what hands them from one to another,
+// what is signed about them, the invitation of a person, what unlocks a person's keys, and the scimsession with its
+// bearer token. It knows nothing of accounts, of HTTP or of files. docs/credential-format.md explains it to people;
+// this comment is the specification.
+//
+// # Notation
+//
+// ‖ joins bytes. list(a, b, …) is each part with its length before it, 8 bytes, big-endian. A number in a list is a
+// part of 8 bytes, big-endian, from 1 to 2³¹-1. base64url is RFC 4648 §5 without padding. HKDF(secret, info) is
+// HKDF-SHA256 without salt to 32 bytes; AES is AES-256-GCM, whose result begins with the nonce of 12 random bytes;
+// HPKE(key, info, text) is RFC 9180 in base mode with MLKEM768X25519 (0x647a), HKDF-SHA256 and AES-256-GCM, without
+// associated data: encapsulated key (1,120 bytes) ‖ sealed text. Every label stands for one use and ends in its
+// version.
+//
+// Parsing is strict: what is not byte by byte what this package would write is refused. The exceptions are named.
+//
+// # Keyset
+//
+// All keys come from a seed of 32 random bytes:
+//
+//	encryption  MLKEM768X25519, DeriveKeyPair(HKDF(seed, list("scimbridge keyset encryption 1")))
+//	signing     Ed25519, seed HKDF(seed, list("scimbridge keyset signing 1"))
+//
+// Public keys: version byte 1, which stands for this suite ‖ encryption key, 1,216 bytes ‖ signing key, 32 bytes.
+// Refused are keys that are not in canonical form, and points of small order. Wherever public keys are bound to
+// something, it is these 1,249 bytes, so that the suite is bound too. A fingerprint is the first 24 characters of the
+// lower-case base32 of SHA-256(list("scimbridge fingerprint 1", public keys)) in groups of 4.
+//
+// Message to the holders of keys: version byte 1 ‖ HPKE(encryption key, list("scimbridge message 1", version byte,
+// context, public keys), text).
+//
+// # Claims
+//
+// Signed is, with Ed25519, a list of a label and fields:
+//
+//	"scimbridge administrator 1"  account, user, serial, public keys
+//	"scimbridge generation 1"     account, integration, generation, public keys
+//	"scimbridge person 1"         account, user, serial, e-mail, public keys
+//	"scimbridge group key 1"      account, group, serial, public keys
+//	"scimbridge owners 1"         account, group, serial, public keys
+//	"scimbridge membership 1"     account, group, user
+//	"scimbridge challenge 1"      host, account, subject, serial, nonce
+//	"scimbridge possession 1"     account, user, e-mail, number, public keys
+//
+// An attestation is version byte 1 ‖ list(claim, signer, signature), with the claim as it was signed.
+//
+// Trust begins at the root, an Ed25519 key. An administrator is the root or whoever an administrator has attested as
+// one; a generation of an integration is what an administrator has attested; a group's key is what either of them has
+// attested, unless two keys are attested for one serial. The owners' group and its keys are what administrators have
+// attested, unless it is two groups; claims of a group's key have no weight for it. The order of attestations never
+// decides. Trust knows no end: that a former administrator is refused is left to the account service.
+//
+// # Grant
+//
+//	fields     account, kind, id and serial of the subject, kind, id and serial of the recipient, signer
+//	sealed     HPKE(recipient's encryption key,
+//	           list("scimbridge grant 1", version byte, fields…, recipient's public keys), subject's seed)
+//	body       version byte 1 ‖ list(fields…, sealed)
+//	signature  Ed25519 over list("scimbridge grant signature 1", body, recipient's public keys)
+//	grant      body ‖ list(signature)
+//
+// Kinds are "user", "group" and "integration"; an integration's serial is its generation. The signature says who
+// sealed, which HPKE does not; the signer's name in HPKE's info keeps another from signing the same sealed seed.
+//
+// # Invitation
+//
+//	invitation key  HKDF(seed of the Owners group, list("scimbridge invitation key 1", account, integration, generation))
+//	secret          HKDF(invitation key, list("scimbridge invitation 1", account, user, e-mail, number, generation))
+//	link            ORIGIN/join/ACCOUNT.USER.NUMBER#SECRET, the secret in base64url
+//	access          HKDF(secret, list("scimbridge invitation access 1", account, user, number))
+//	commitment      SHA-256(access)
+//	proof           HMAC-SHA256(HKDF(secret, list("scimbridge invitation proof key 1", account, user, number)),
+//	                list("scimbridge invitation proof 1", account, user, number, e-mail, public keys))
+//
+// The account service keeps the commitment and sees access, neither of which makes a proof. Ids in a link have up to 64
+// characters of a-z, A-Z, 0-9, _ and -. The origin is https, or http on a loopback address.
+//
+// # Unlocking
+//
+// Secret Key: "S1", 6 letters of the account, 26 random letters (128.8 bits), of the alphabet
+// 23456789ABCDEFGHJKMNPQRSTUVWXYZ, written S1-AAAAAA-RRRRRR-RRRRR-RRRRR-RRRRR-RRRRR. Lower case is read too, and
+// hyphens may be missing. A letter of the account is a byte of SHA-256(list("scimbridge secret key account 1",
+// account)) modulo 31.
+//
+//	password    NFKD, white space at both ends removed
+//	salt        HKDF(list(account, user), list("scimbridge unlock salt 1"))
+//	unlock key  Argon2id(password, salt, t=3, m=64 MiB, p=4, 32 bytes) XOR
+//	            HKDF(26 letters, list("scimbridge unlock secret key 1", 6 letters, account, user))
+//	sign-in     Ed25519, seed HKDF(unlock key, list("scimbridge unlock sign-in 1"))
+//	sealed seed version byte 1 ‖ AES(HKDF(unlock key, list("scimbridge unlock seed 1")), seed), associated data
+//	            list("scimbridge unlock seed 1", version byte, account, user, serial)
+//
+// The emergency kit is text, read by its lines "Account:", "Account id:", "Address:" (which may be missing), "E-mail:",
+// "User id:", "Trust root:" and "Secret Key:" under the first, "Emergency kit 1"; other lines are its owner's.
 //
 // # Bearer token
 //
 //	scb_ kkkkkkkk _ sssssssssssssssssssssssssssssssssssssssssss cccccc
 //
-// Key id k: 8 characters of lower-case base32 (RFC 4648, a-z 2-7), 40 random bits; it names the token in logs.
-// Secret s: 32 random bytes in base64url without padding, 43 characters. Checksum c: the first 30 bits of
-// SHA-256("scimbridge bearer token 1" ‖ all before it) in lower-case base32, so that a token that was cut or mistyped
-// is recognised without trying it. Only this spelling is accepted.
+// Key id k: 8 characters of lower-case base32 (RFC 4648, a-z 2-7), 40 random bits; it names the token in logs. Secret
+// s: 32 random bytes in base64url, 43 characters. Checksum c: the first 30 bits of SHA-256("scimbridge bearer token 1"
+// ‖ all before it) in lower-case base32, so that a token that was cut or mistyped is recognised without trying it. Only
+// this spelling is accepted.
 //
 // # scimsession
 //
-// A JSON object of exactly these members, in this order, without white space:
+// A JSON object of exactly these members, in this order, without white space. Those marked 2 are of version 2, which is
+// what is written; version 1 is still read.
 //
 //	format       "scimbridge scimsession"
-//	version      1
-//	suite        "HKDF-SHA256/AES-256-GCM"
+//	version      2
+//	suite        "MLKEM768X25519/HKDF-SHA256/AES-256-GCM/Ed25519"; in version 1 "HKDF-SHA256/AES-256-GCM"
 //	account      id of the account
 //	integration  id of the integration
 //	generation   number of the credentials, from 1; newer ones end older ones
@@ -24,19 +117,31 @@
 //	created      RFC 3339, UTC, whole seconds
 //	token        key id of the token that opens the file
 //	peer         32 random bytes that replicas share while locked; the reason to keep the file itself secret
+//	root       2 the account's root of trust, a signing key; empty: none
+//	former     2 SHA-256 of the embedded file; empty: none
+//	until      2 when the embedded file's token ends, at most 24 hours after created; empty: none is embedded
 //	salt         32 random bytes
-//	key          nonce and sealed file key
-//	payload      nonce and sealed payload
+//	key          sealed file key
+//	payload      sealed payload
+//	previous   2 the embedded file; empty: none
 //
-// Bytes are base64url without padding. The file key is 32 random bytes, sealed with AES-256-GCM under
-// HKDF-SHA256(secret of the token, salt, "scimbridge scimsession key 1"); the payload is sealed under the file key.
-// The associated data of both is a label of its own followed by every member before salt, each with its length as
-// 8 bytes, so that nothing in the file can be changed or moved to another one. The payload is the integration's seed
-// followed by its invitation key, 32 bytes each.
+// Bytes are base64url. The file key is 32 random bytes, sealed with AES under HKDF-SHA256(secret of the token, salt,
+// label); the payload is sealed under the file key. The labels are "scimbridge scimsession key 2" and "scimbridge
+// scimsession payload 2", ending in 1 in version 1. The associated data of both is the list of the label and every
+// member before salt (numbers in decimal), so that nothing in the file can be changed or moved to another one. The
+// payload is the integration's seed, its invitation key and, in version 2, the invitation key of the generation before
+// or 32 zeros.
 //
-// Keys for other purposes come from the seed: HKDF-SHA256(seed, no salt, "scimbridge derive 1" ‖ purpose).
+// For an overlap the file of a new generation embeds the former one verbatim, except that its own previous is emptied,
+// for which reason that member stands behind the sealed ones and former stands for it. Account and integration are the
+// same and the generation is lower. Each token opens its own file; the former token's until the time in until. What
+// this gives: whoever opens the file with the new token knows that until and the embedded file are as the owner made
+// them. What it does not give: whoever holds only the former token cannot check until, nor that the former file is
+// embedded in the right one; someone who can write the file could prolong the former token's time, or bring back the
+// former file itself, which knows no end. The account service ends the generation on its own at that time, and what it
+// refuses no file prolongs.
 //
-// Parsing is strict: a file or token that is not byte by byte what this package would write is refused.
+// Keys for other purposes come from the seed: HKDF(seed, "scimbridge derive 1 " ‖ purpose).
 package keyset
 
 import "errors"
@@ -67,6 +172,7 @@ var (
 	ErrUnlock        = errors.New("the password or the Secret Key is wrong")
 	ErrKit           = errors.New("this is no complete emergency kit")
 	ErrExpiredToken  = errors.New("the bearer token was replaced, and the time in which both worked is over")
+	ErrHeader        = errors.New("no scimsession can say this")
 	ErrOverlap       = errors.New("two bearer tokens may work at once for at most 24 hours")
 	ErrPrevious      = errors.New("the former scimsession is not one of an earlier generation of this integration")
 	// ErrForeignSession tells what to do with a scimsession of the original.

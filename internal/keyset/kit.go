@@ -13,37 +13,40 @@ const (
 	maxKit   = 64 << 10 // bytes; one has less than 1 KiB
 )
 
-// Kit is an emergency kit: what a person needs beside the password to sign in on a new device. All fields are filled
-// in; each is one line without white space around it.
+// Kit is an emergency kit: what a person needs beside the password to sign in on a new device. All fields but URL are
+// filled in; each is one line without white space around it.
 type Kit struct {
 	AccountName string
 	Account     string // id
-	URL         string // of the account service
+	URL         string // of the account service; empty: it has none of its own
 	User        string // id
 	Email       string
+	Root        Signer // in whom trust begins, as the person met it when joining: from then on no other is believed
 	SecretKey   SecretKey
 }
 
 // kitField is a line of the kit.
 type kitField struct {
-	name string
-	text *string
+	name     string
+	text     *string
+	optional bool // left out where it is empty
 }
 
-func (k *Kit) fields(secretKey *string) []kitField {
+func (k *Kit) fields(root, secretKey *string) []kitField {
 	return []kitField{
-		{"Account", &k.AccountName},
-		{"Account id", &k.Account},
-		{"Address", &k.URL},
-		{"E-mail", &k.Email},
-		{"User id", &k.User},
-		{"Secret Key", secretKey},
+		{"Account", &k.AccountName, false},
+		{"Account id", &k.Account, false},
+		{"Address", &k.URL, true},
+		{"E-mail", &k.Email, false},
+		{"User id", &k.User, false},
+		{"Trust root", root, false},
+		{"Secret Key", secretKey, false},
 	}
 }
 
 // Text is the kit as a text file, Secret Key included: for the person to print or to put away, and for nobody else.
 func (k Kit) Text() string {
-	secretKey := k.SecretKey.Reveal()
+	root, secretKey := k.Root.String(), k.SecretKey.Reveal()
 	var b strings.Builder
 	b.WriteString(kitTitle + `
 
@@ -51,7 +54,10 @@ Print this page or put the file where only you can reach it. The Secret Key is n
 you again. Together with your password it opens your account; without the password it opens nothing.
 
 `)
-	for _, f := range k.fields(&secretKey) {
+	for _, f := range k.fields(&root, &secretKey) {
+		if f.optional && *f.text == "" {
+			continue
+		}
 		fmt.Fprintf(&b, "%-12s%s\n", f.name+":", oneLine(*f.text))
 	}
 	b.WriteString("\nPassword:   ______________________________ (by hand, if at all)\n")
@@ -76,8 +82,8 @@ func ParseKit(text string) (Kit, error) {
 		return Kit{}, fmt.Errorf("%w: its first line is not %q", ErrKit, kitTitle)
 	}
 	var k Kit
-	var secretKey string
-	fields := k.fields(&secretKey)
+	var root, secretKey string
+	fields := k.fields(&root, &secretKey)
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(line, ":")
 		for _, f := range fields {
@@ -92,7 +98,7 @@ func ParseKit(text string) (Kit, error) {
 	}
 	var missing []string
 	for _, f := range fields {
-		if *f.text == "" {
+		if *f.text == "" && !f.optional {
 			missing = append(missing, f.name)
 		}
 	}
@@ -100,6 +106,9 @@ func ParseKit(text string) (Kit, error) {
 		return Kit{}, fmt.Errorf("%w: missing: %s", ErrKit, strings.Join(missing, ", "))
 	}
 	var err error
+	if k.Root, err = ParseSigner(root); err != nil {
+		return Kit{}, fmt.Errorf("%w: the trust root is not complete", ErrKit)
+	}
 	if k.SecretKey, err = ParseSecretKey(secretKey); err != nil {
 		return Kit{}, errors.Join(fmt.Errorf("%w: the Secret Key is not complete", ErrKit), err)
 	}

@@ -21,7 +21,7 @@ func (i Invitation) Link(origin string) string {
 func ParseLink(text string) (origin string, i Invitation, err error) {
 	rest, secret, found := strings.Cut(text, "#")
 	u, err := url.Parse(rest)
-	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil {
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || strings.HasSuffix(u.Host, ":") {
 		return "", i, fmt.Errorf("%w: it is no address of a web page", ErrLink)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {

@@ -5,8 +5,10 @@ import (
 	"math"
 )
 
-// lengthSize is the size of the length that stands before every part of a list, and of a number in it.
-const lengthSize = 8
+const (
+	lengthSize = 8 // bytes of the length that stands before every part of a list, and of a number in it
+	maxNumber  = math.MaxInt32
+)
 
 // join writes a list: each part with its length before it as 8 bytes, big-endian. Two different lists are never
 // the same bytes.
@@ -79,7 +81,7 @@ func (r *reader) fixed(n int) []byte {
 // number takes a number; all that are written count from 1.
 func (r *reader) number() int {
 	n := binary.BigEndian.Uint64(r.fixed(lengthSize))
-	if n < 1 || n > math.MaxInt32 {
+	if n < 1 || n > maxNumber {
 		r.bad = true
 		return 0
 	}

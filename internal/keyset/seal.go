@@ -39,7 +39,8 @@ type Material struct {
 // Seal makes a scimsession of version 2 that the token opens. Times are kept in whole seconds. previous is the former
 // file verbatim, whose token goes on working until until, at most MaxOverlap after h.Created; what the former file
 // itself embeds is left out. Without one it is nil, and until is not read. ErrSeed and ErrKeyGone for keys that are
-// missing, ErrPrevious for a file of another account or integration or not of an earlier generation, ErrOverlap.
+// missing, ErrPrevious for a file of another account or integration or not of an earlier generation, ErrOverlap,
+// ErrHeader for what could not be read again.
 func Seal(h Header, token Token, m Material, previous []byte, until time.Time, rand io.Reader) ([]byte, error) {
 	switch {
 	case isZero(m.Seed.b):
@@ -75,7 +76,15 @@ func Seal(h Header, token Token, m Material, previous []byte, until time.Time, r
 	if err := f.fill(token, salt, key, m, rand); err != nil {
 		return nil, err
 	}
-	return json.Marshal(f)
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	// What would be refused when it is read, such as text that is not UTF-8, is refused now.
+	if s, err := ParseSession(raw); err != nil || !bytes.Equal(s.file.bound(""), f.bound("")) {
+		return nil, fmt.Errorf("%w: generation %d, created %s, root %s", ErrHeader, h.Generation, f.Created, h.Root)
+	}
+	return raw, nil
 }
 
 // embed returns a former file as it stands in f.

@@ -2,6 +2,8 @@ package keyset
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -17,25 +19,39 @@ type Trust struct {
 	mu             sync.RWMutex // guards what follows
 	administrators map[Signer]bool
 	generations    map[Signer]bool
-	groups         map[groupSerial]groupKey
-	owners         OwnersClaim // of the highest serial
+	current        map[string]serials // by integration, its keys by generation
+	groups         map[string]serials // by group
+	owners         map[string]serials // by group; of more than one none is the owners'
 }
 
-type groupSerial struct {
-	group  string
-	serial int
-}
+// serials are the keys of a group, by serial.
+type serials map[int]groupKey
 
 type groupKey struct {
 	public   Public
 	disputed bool // two keys have been attested
 }
 
+// put notes a key. That two are noted does not depend on which came first: the account service chooses the order.
+func put(groups map[string]serials, group string, serial int, public Public) error {
+	if groups[group] == nil {
+		groups[group] = serials{}
+	}
+	known, ok := groups[group][serial]
+	if ok && (known.disputed || known.public != public) {
+		groups[group][serial] = groupKey{disputed: true}
+		return ErrDisputed
+	}
+	groups[group][serial] = groupKey{public: public}
+	return nil
+}
+
 // NewTrust knows the root only. With the zero value of a signer as root nobody is ever trusted.
 func NewTrust(account string, root Signer) *Trust {
 	return &Trust{
 		account: account, root: root,
-		administrators: map[Signer]bool{}, generations: map[Signer]bool{}, groups: map[groupSerial]groupKey{},
+		administrators: map[Signer]bool{}, generations: map[Signer]bool{}, current: map[string]serials{},
+		groups: map[string]serials{}, owners: map[string]serials{},
 	}
 }
 
@@ -113,30 +129,16 @@ func (t *Trust) take(c Claim) error {
 		t.administrators[c.Public.signer] = true
 	case GenerationClaim:
 		t.generations[c.Public.signer] = true
+		return put(t.current, c.Integration, c.Generation, c.Public)
 	case GroupKeyClaim:
-		return t.takeGroup(c)
+		return put(t.groups, c.Group, c.Serial, c.Public)
 	case OwnersClaim:
-		if err := t.takeGroup(GroupKeyClaim(c)); err != nil {
-			return err
-		}
-		if t.owners.Group != "" && t.owners.Group != c.Group {
+		err := put(t.owners, c.Group, c.Serial, c.Public)
+		if len(t.owners) > 1 {
 			return ErrDisputed
 		}
-		if c.Serial > t.owners.Serial {
-			t.owners = c
-		}
+		return err
 	}
-	return nil
-}
-
-func (t *Trust) takeGroup(c GroupKeyClaim) error {
-	at := groupSerial{c.Group, c.Serial}
-	known, ok := t.groups[at]
-	if ok && (known.disputed || known.public != c.Public) {
-		t.groups[at] = groupKey{disputed: true}
-		return ErrDisputed
-	}
-	t.groups[at] = groupKey{public: c.Public}
 	return nil
 }
 
@@ -179,17 +181,41 @@ func (t *Trust) MaySign(s Signer) bool {
 	return t.administrator(s) || t.generations[s]
 }
 
-// GroupKey returns the public keys of a serial of a group, attested by somebody who may sign.
+// GroupKey returns the public keys of a serial of a group, attested by somebody who may sign. Those of the owners'
+// group are the administrators' to attest: what an integration says of them has no weight.
 func (t *Trust) GroupKey(group string, serial int) (Public, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	k, ok := t.groups[groupSerial{group, serial}]
+	from, ok := t.owners[group]
+	if !ok {
+		from = t.groups[group]
+	}
+	k, ok := from[serial]
 	return k.public, ok && !k.disputed
 }
 
-// Owners returns the newest key of the group of the owners. Its zero value means that none has been attested.
+// Owners returns the newest key of the group of the owners. Its zero value means that none has been attested, or that
+// two groups or two keys of that serial have.
 func (t *Trust) Owners() OwnersClaim {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.owners
+	if len(t.owners) != 1 {
+		return OwnersClaim{}
+	}
+	var newest OwnersClaim
+	for group, keys := range t.owners {
+		serial := slices.Max(slices.Collect(maps.Keys(keys)))
+		if k := keys[serial]; !k.disputed {
+			newest = OwnersClaim{t.account, group, serial, k.public}
+		}
+	}
+	return newest
+}
+
+// GenerationKey returns the public keys of a generation of an integration, attested by an administrator.
+func (t *Trust) GenerationKey(integration string, number int) (Public, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	k, ok := t.current[integration][number]
+	return k.public, ok && !k.disputed
 }

@@ -70,6 +70,7 @@ func (s *Server) guard(r *http.Request, public bool) error {
 		return unauthorized("The request carries no token. Send the bearer token of the bridge as \"Authorization: Bearer scb_…\".")
 	}
 	if s.Lock.Present(token) == nil {
+		s.meet(r.UserAgent())
 		return nil
 	}
 	if token == "" {
@@ -79,6 +80,27 @@ func (s *Server) guard(r *http.Request, public bool) error {
 		return scim.Errorf(403, "", "This token is the monitoring token; it opens /monitoring, /health and /metrics only.")
 	}
 	return s.refuse(r)
+}
+
+// maxClient bounds what is remembered of a client's name.
+const maxClient = 80
+
+// meet remembers which client speaks.
+func (s *Server) meet(agent string) {
+	if len(agent) > maxClient {
+		agent = agent[:maxClient]
+	}
+	if known := s.client.Load(); known == nil || *known != agent {
+		s.client.Store(&agent)
+	}
+}
+
+// Client is the name of the client that has spoken last, as it calls itself; "" before the first.
+func (s *Server) Client() string {
+	if agent := s.client.Load(); agent != nil {
+		return strings.ToValidUTF8(*agent, "")
+	}
+	return ""
 }
 
 // refuse answers a wrong token, sparingly for a source that keeps sending them.

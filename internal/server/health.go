@@ -26,6 +26,7 @@ const (
 	Healthy   = "healthy"
 	Unhealthy = "unhealthy"
 	Starting  = "starting"
+	Attention = "attention" // the component works, and somebody waits whom it cannot help
 )
 
 // Check asks a component.

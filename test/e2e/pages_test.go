@@ -218,7 +218,7 @@ func TestServe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	data, tokenFile, monitor := filepath.Join(dir, "data"), filepath.Join(dir, "token"), filepath.Join(dir, "monitor")
-	if out, errs, code := program.Run(t, "credentials", "new", "--data", data, "--owner", "ann@example.com", "--token-file", tokenFile); code != 0 {
+	if out, errs, code := program.Run(t, "credentials", "new", "--data", data, "--owner", "ann@example.com", "--token-file", tokenFile, "--kit", filepath.Join(t.TempDir(), "kit"), "--password-file", password(t)); code != 0 {
 		t.Fatal(out, errs)
 	}
 	if err := os.WriteFile(monitor, []byte("monitoring-token-of-the-test\n"), 0o600); err != nil {

@@ -20,7 +20,7 @@ func serve(t *testing.T, args ...string) (cmd *exec.Cmd, url, token string, log 
 	t.Helper()
 	dir := t.TempDir()
 	data, tokenFile := filepath.Join(dir, "data"), filepath.Join(dir, "token")
-	if out, errs, code := program.Run(t, "credentials", "new", "--data", data, "--owner", "ann@example.com", "--token-file", tokenFile); code != 0 {
+	if out, errs, code := program.Run(t, "credentials", "new", "--data", data, "--owner", "ann@example.com", "--token-file", tokenFile, "--kit", filepath.Join(t.TempDir(), "kit"), "--password-file", password(t)); code != 0 {
 		t.Fatal(out, errs)
 	}
 	raw, err := os.ReadFile(tokenFile)
@@ -129,4 +129,14 @@ func TestMonitoringWithoutSession(t *testing.T) {
 	if want := fmt.Sprintf("%q: %q", "state", "no scimsession"); code != http.StatusServiceUnavailable || !strings.Contains(text, want) {
 		t.Errorf("%d %s", code, text)
 	}
+}
+
+// password writes a file with an owner's password.
+func password(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(path, []byte("correct horse battery\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

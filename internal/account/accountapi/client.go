@@ -152,3 +152,114 @@ func (c *Client) Export(ctx context.Context, w io.Writer) error {
 func (c *Client) NextGeneration(ctx context.Context) (int, error) {
 	return call[int](ctx, c, "next-generation", arguments{})
 }
+
+// with puts a value among the arguments.
+func (in arguments) with(value any) arguments {
+	raw, err := json.Marshal(value)
+	if err != nil { // unreachable: the types of package account are JSON
+		panic(err)
+	}
+	in.Value = raw
+	return in
+}
+
+// do is a call without an answer.
+func (c *Client) do(ctx context.Context, act string, in arguments) error {
+	_, err := call[any](ctx, c, act, in)
+	return err
+}
+
+// Invitations lists invitations.
+func (c *Client) Invitations(ctx context.Context, states []account.InvitationState, after string, limit int) ([]account.InvitationRow, error) {
+	return call[[]account.InvitationRow](ctx, c, "invitations", arguments{After: after, Limit: limit}.with(states))
+}
+
+// Outbox lists links that nobody has delivered.
+func (c *Client) Outbox(ctx context.Context, limit int) ([]account.InvitationRow, error) {
+	return call[[]account.InvitationRow](ctx, c, "outbox", arguments{Limit: limit})
+}
+
+// Resend makes a person's invitation due again.
+func (c *Client) Resend(ctx context.Context, user string) error {
+	return c.do(ctx, "resend", arguments{ID: user})
+}
+
+// Policy reads the policy.
+func (c *Client) Policy(ctx context.Context) (account.Policy, error) {
+	return call[account.Policy](ctx, c, "policy", arguments{})
+}
+
+// SetPolicy decides for everybody.
+func (c *Client) SetPolicy(ctx context.Context, p account.Policy) error {
+	return c.do(ctx, "set-policy", arguments{}.with(p))
+}
+
+// Generations lists the integration's credentials.
+func (c *Client) Generations(ctx context.Context) ([]account.Generation, error) {
+	return call[[]account.Generation](ctx, c, "generations", arguments{})
+}
+
+// Deactivate ends all credentials.
+func (c *Client) Deactivate(ctx context.Context, cancel bool) error {
+	return c.do(ctx, "deactivate", arguments{}.with(cancel))
+}
+
+// KeysOf reads a user's keys.
+func (c *Client) KeysOf(ctx context.Context, user string) (account.PersonKeys, error) {
+	return call[account.PersonKeys](ctx, c, "keys-of", arguments{ID: user})
+}
+
+// AllMembers lists the members of a group of any kind.
+func (c *Client) AllMembers(ctx context.Context, group, after string, limit int) ([]account.Member, error) {
+	return call[[]account.Member](ctx, c, "members", arguments{ID: group, After: after, Limit: limit})
+}
+
+// Trust lists the statements by which signatures are judged.
+func (c *Client) Trust(ctx context.Context) ([][]byte, error) {
+	return call[[][]byte](ctx, c, "trust", arguments{})
+}
+
+// GroupKeys lists the statements of a group's keys.
+func (c *Client) GroupKeys(ctx context.Context, group string) ([][]byte, error) {
+	return call[[][]byte](ctx, c, "group-keys", arguments{ID: group})
+}
+
+// GrantsOf lists the grants of one group to a holder.
+func (c *Client) GrantsOf(ctx context.Context, group string, to account.Holder) ([]account.Grant, error) {
+	return call[[]account.Grant](ctx, c, "grants-of", arguments{ID: group}.with(to))
+}
+
+// AddGeneration begins a new generation of credentials.
+func (c *Client) AddGeneration(ctx context.Context, n account.NewGeneration) error {
+	return c.do(ctx, "add-generation", arguments{}.with(n))
+}
+
+// HandOver adopts a group with its key.
+func (c *Client) HandOver(ctx context.Context, h account.Handover) (account.Group, error) {
+	return call[account.Group](ctx, c, "hand-over", arguments{}.with(h))
+}
+
+// AddOwner makes an owner.
+func (c *Client) AddOwner(ctx context.Context, o account.Ownership) (account.User, error) {
+	return call[account.User](ctx, c, "add-owner", arguments{}.with(o))
+}
+
+// Recover lets a person make new keys.
+func (c *Client) Recover(ctx context.Context, user string, o account.Opening) error {
+	return c.do(ctx, "recover", arguments{ID: user}.with(o))
+}
+
+// Invitation reads a person's invitation.
+func (c *Client) Invitation(ctx context.Context, user string) (account.InvitationRow, error) {
+	return call[account.InvitationRow](ctx, c, "invitation", arguments{ID: user})
+}
+
+// Candidate reads what a person waits for.
+func (c *Client) Candidate(ctx context.Context, user string) (account.Candidate, error) {
+	return call[account.Candidate](ctx, c, "candidate", arguments{ID: user})
+}
+
+// Confirm admits a person.
+func (c *Client) Confirm(ctx context.Context, user string, confirmation account.Confirmation) error {
+	return c.do(ctx, "confirm", arguments{ID: user}.with(confirmation))
+}

@@ -1,9 +1,3 @@
-// Package accountapi lets another process on the same machine use a running account: the administrator's acts over
-// a unix socket in the data folder, whose file mode is the authorisation. The command line speaks to it, so that
-// it works beside a running bridge exactly as it does on a database of its own.
-//
-// A call is a POST of JSON to /v1/ and the act's name; errors of package account keep their identity across the
-// socket. The package knows no rules: it calls an Administrator and says what came of it.
 package accountapi
 
 import (
@@ -41,8 +35,42 @@ type Administrator interface {
 	// Backup writes a consistent copy to a path that does not exist yet.
 	Backup(ctx context.Context, path string) error
 	Export(ctx context.Context, w io.Writer) error
-	// NextGeneration begins a new generation of the integration's credentials and returns its number.
+	// NextGeneration begins a new generation of the integration's credentials and returns its number, in an account
+	// without keys.
 	NextGeneration(ctx context.Context) (int, error)
+
+	Keeper
+	Owner
+}
+
+// Keeper is the part of an Administrator that looks after invitations, the integration and the policy.
+type Keeper interface {
+	// Invitations lists those in any of the states, strictly after a user's id, at most limit.
+	Invitations(ctx context.Context, states []account.InvitationState, after string, limit int) ([]account.InvitationRow, error)
+	// Outbox lists open invitations whose link nobody has delivered.
+	Outbox(ctx context.Context, limit int) ([]account.InvitationRow, error)
+	Resend(ctx context.Context, user string) error
+	Policy(ctx context.Context) (account.Policy, error)
+	SetPolicy(ctx context.Context, p account.Policy) error
+	Generations(ctx context.Context) ([]account.Generation, error)
+	Deactivate(ctx context.Context, cancel bool) error
+}
+
+// Owner is the part of an Administrator that keeps what an owner has signed and sealed, and hands it out. See package
+// owner.
+type Owner interface {
+	KeysOf(ctx context.Context, user string) (account.PersonKeys, error)
+	AllMembers(ctx context.Context, group, after string, limit int) ([]account.Member, error)
+	Trust(ctx context.Context) ([][]byte, error)
+	GroupKeys(ctx context.Context, group string) ([][]byte, error)
+	GrantsOf(ctx context.Context, group string, to account.Holder) ([]account.Grant, error)
+	AddGeneration(ctx context.Context, n account.NewGeneration) error
+	HandOver(ctx context.Context, h account.Handover) (account.Group, error)
+	AddOwner(ctx context.Context, o account.Ownership) (account.User, error)
+	Recover(ctx context.Context, user string, o account.Opening) error
+	Invitation(ctx context.Context, user string) (account.InvitationRow, error)
+	Candidate(ctx context.Context, user string) (account.Candidate, error)
+	Confirm(ctx context.Context, user string, c account.Confirmation) error
 }
 
 var (
@@ -59,10 +87,23 @@ type arguments struct {
 	State  account.State `json:"state,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 	Path   string        `json:"path,omitempty"`
+	// Value is what an act takes beside: one of package account's types.
+	Value json.RawMessage `json:"value,omitempty"`
 }
 
-// maxArguments bounds a call's body: a path and a reason.
-const maxArguments = 64 << 10
+// maxArguments bounds a call's body. The longest hands the keys of many groups over, or one group with many members.
+const maxArguments = 256 << 20
+
+// valued makes an act of one that takes a value.
+func valued[T any](act func(ctx context.Context, a Administrator, in arguments, value T) (any, error)) func(context.Context, Administrator, arguments) (any, error) {
+	return func(ctx context.Context, a Administrator, in arguments) (any, error) {
+		var value T
+		if err := json.Unmarshal(in.Value, &value); err != nil {
+			return nil, fmt.Errorf("value: %w", err)
+		}
+		return act(ctx, a, in, value)
+	}
+}
 
 // acts are the calls by name.
 var acts = map[string]func(context.Context, Administrator, arguments) (any, error){
@@ -92,6 +133,49 @@ var acts = map[string]func(context.Context, Administrator, arguments) (any, erro
 		return nil, a.Backup(ctx, in.Path)
 	},
 	"next-generation": func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.NextGeneration(ctx) },
+
+	"invitations": valued(func(ctx context.Context, a Administrator, in arguments, states []account.InvitationState) (any, error) {
+		return a.Invitations(ctx, states, in.After, in.Limit)
+	}),
+	"outbox": func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.Outbox(ctx, in.Limit) },
+	"resend": func(ctx context.Context, a Administrator, in arguments) (any, error) {
+		return nil, a.Resend(ctx, in.ID)
+	},
+	"policy": func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.Policy(ctx) },
+	"set-policy": valued(func(ctx context.Context, a Administrator, _ arguments, p account.Policy) (any, error) {
+		return nil, a.SetPolicy(ctx, p)
+	}),
+	"generations": func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.Generations(ctx) },
+	"deactivate": valued(func(ctx context.Context, a Administrator, _ arguments, cancel bool) (any, error) {
+		return nil, a.Deactivate(ctx, cancel)
+	}),
+
+	"keys-of": func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.KeysOf(ctx, in.ID) },
+	"members": func(ctx context.Context, a Administrator, in arguments) (any, error) {
+		return a.AllMembers(ctx, in.ID, in.After, in.Limit)
+	},
+	"trust":      func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.Trust(ctx) },
+	"group-keys": func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.GroupKeys(ctx, in.ID) },
+	"grants-of": valued(func(ctx context.Context, a Administrator, in arguments, to account.Holder) (any, error) {
+		return a.GrantsOf(ctx, in.ID, to)
+	}),
+	"add-generation": valued(func(ctx context.Context, a Administrator, _ arguments, n account.NewGeneration) (any, error) {
+		return nil, a.AddGeneration(ctx, n)
+	}),
+	"hand-over": valued(func(ctx context.Context, a Administrator, _ arguments, h account.Handover) (any, error) {
+		return a.HandOver(ctx, h)
+	}),
+	"add-owner": valued(func(ctx context.Context, a Administrator, _ arguments, o account.Ownership) (any, error) {
+		return a.AddOwner(ctx, o)
+	}),
+	"recover": valued(func(ctx context.Context, a Administrator, in arguments, o account.Opening) (any, error) {
+		return nil, a.Recover(ctx, in.ID, o)
+	}),
+	"invitation": func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.Invitation(ctx, in.ID) },
+	"candidate":  func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.Candidate(ctx, in.ID) },
+	"confirm": valued(func(ctx context.Context, a Administrator, in arguments, c account.Confirmation) (any, error) {
+		return nil, a.Confirm(ctx, in.ID, c)
+	}),
 }
 
 // Socket serves an administrator on a unix socket.
@@ -174,6 +258,7 @@ var kinds = map[string]error{
 	"not-found": account.ErrNotFound, "revision": account.ErrRevision, "protected": account.ErrProtected,
 	"state": account.ErrState, "invalid": account.ErrInvalid, "unavailable": account.ErrUnavailable,
 	"user-name": account.ErrUserNameTaken, "group-name": account.ErrGroupName,
+	"no-keys": account.ErrNoKeys, "invitation": account.ErrInvitation, "generation": account.ErrGeneration,
 }
 
 func fail(w http.ResponseWriter, status int, err error) {

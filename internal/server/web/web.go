@@ -57,6 +57,17 @@ type Status struct {
 	Started        time.Time
 	Reports        []Report
 	BaseURL        string // what to enter at the identity provider
+	Admits         bool   // the account admits people by keys
+	Waiting        []Waiting
+	More           bool // there are more who wait than Waiting has
+}
+
+// Waiting is somebody whose invitation has not led to anything yet.
+type Waiting struct {
+	Name, Email string
+	Word        string // where the invitation stands
+	Detail      string // until when, or why
+	Wrong       bool   // somebody has to do something
 }
 
 // Missing tells why there is no scimsession.

@@ -184,8 +184,16 @@ func TestPagesAreAsRecorded(t *testing.T) {
 		"login-limited":    {request: post("/app/login", "scb_wrong"), status: 429, turn: func(s *site) { s.allowed = 0 }},
 		"status-attention": {request: get("/app/status"), signed: true, status: 200, turn: func(s *site) { s.status.State = "degraded" }},
 		"status-empty":     {request: get("/app/status"), signed: true, status: 200, turn: func(s *site) { s.status.People, s.status.Groups, s.status.Reports = 0, 0, s.status.Reports[:1] }},
-		"nothing":          {request: get("/app/nothing"), status: 404},
-		"setup":            {missing: missing, request: get("/app"), status: 200},
+		"status-waiting": {request: get("/app/status"), signed: true, status: 200, turn: func(s *site) {
+			s.status.Admits, s.status.More = true, true
+			s.status.Waiting = []web.Waiting{
+				{Name: "Grace <Hopper>", Email: "grace@example.com", Word: "Refused", Detail: "the keys were not proposed by the holder of the link", Wrong: true},
+				{Email: "ada@example.com", Word: "Sent", Detail: "Can be accepted until 30 November 2026."},
+			}
+		}},
+		"status-nobody": {request: get("/app/status"), signed: true, status: 200, turn: func(s *site) { s.status.Admits = true }},
+		"nothing":       {request: get("/app/nothing"), status: 404},
+		"setup":         {missing: missing, request: get("/app"), status: 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,7 +10,7 @@ import (
 
 const (
 	invitationColumns = `i.number, i.state, i.email, i.generation, i.commitment, i.link, i.sent, i.expires, i.reason,
-	i.proposed, i.public, i.sealed, i.sign_in, i.possession, i.proof, u.id, u.name, u.language`
+	i.proposed, i.public, i.sealed, i.sign_in, i.possession, i.proof, u.id, u.name, u.language, i.evidence`
 	fromInvitations = "SELECT " + invitationColumns + " FROM invitations i JOIN users u ON u.account = $1 AND u.seq = i.user_seq WHERE i.account = $1 AND "
 )
 
@@ -18,7 +18,7 @@ func scanInvitation(r pgx.Rows) (i account.InvitationRow, err error) {
 	p := account.Proposal{Keys: account.PersonKeys{Serial: 1}}
 	err = r.Scan(&i.Number, (*text)(&i.State), (*text)(&i.Email), &i.Generation, (*blob)(&i.Commitment), (*text)(&i.Link), (*moment)(&i.Sent), (*moment)(&i.Expires), (*text)(&i.Reason),
 		(*moment)(&p.At), (*blob)(&p.Keys.Public), (*blob)(&p.Keys.Sealed), (*blob)(&p.Keys.SignIn), (*blob)(&p.Possession), (*blob)(&p.Proof),
-		(*text)(&i.UserID), (*text)(&i.Name), (*text)(&i.Language))
+		(*text)(&i.UserID), (*text)(&i.Name), (*text)(&i.Language), (*blob)(&i.Evidence))
 	if !p.At.IsZero() {
 		i.Proposal = &p
 	}
@@ -52,12 +52,12 @@ func (t *tx) PutInvitation(user int64, i *account.InvitationRow) error {
 		p = &account.Proposal{}
 	}
 	_, err := t.exec(`INSERT INTO invitations (account, user_seq, number, state, email, generation, commitment, link, sent, expires, reason,
-		proposed, public, sealed, sign_in, possession, proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+		proposed, public, sealed, sign_in, possession, proof, evidence) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT (account, user_seq) DO UPDATE SET number = excluded.number, state = excluded.state, email = excluded.email, generation = excluded.generation,
 		commitment = excluded.commitment, link = excluded.link, sent = excluded.sent, expires = excluded.expires, reason = excluded.reason, proposed = excluded.proposed,
-		public = excluded.public, sealed = excluded.sealed, sign_in = excluded.sign_in, possession = excluded.possession, proof = excluded.proof`,
+		public = excluded.public, sealed = excluded.sealed, sign_in = excluded.sign_in, possession = excluded.possession, proof = excluded.proof, evidence = excluded.evidence`,
 		user, i.Number, encode(string(i.State)), encode(i.Email), i.Generation, bytesOf(i.Commitment), encode(i.Link), momentOf(i.Sent), momentOf(i.Expires), encode(i.Reason),
-		momentOf(p.At), bytesOf(p.Keys.Public), bytesOf(p.Keys.Sealed), bytesOf(p.Keys.SignIn), bytesOf(p.Possession), bytesOf(p.Proof))
+		momentOf(p.At), bytesOf(p.Keys.Public), bytesOf(p.Keys.Sealed), bytesOf(p.Keys.SignIn), bytesOf(p.Possession), bytesOf(p.Proof), bytesOf(i.Evidence))
 	return err
 }
 

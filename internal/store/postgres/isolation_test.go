@@ -459,6 +459,7 @@ func everything() []method {
 		{"Pending", func(tx account.Tx, _ string) (any, error) { return tx.Pending(u.Seq) }},
 		{"SetGranted", func(tx account.Tx, who string) (any, error) { return do(tx.SetGranted(g.Seq, u.Seq, 1+len(who))) }},
 		{"Granted", func(tx account.Tx, _ string) (any, error) { return tx.Granted(g.Seq, u.Seq) }},
+		{"SetEvidence", func(tx account.Tx, who string) (any, error) { return do(tx.SetEvidence(g.Seq, v.Seq, []byte(who))) }},
 		{"CountGranted", func(tx account.Tx, _ string) (any, error) { return tx.CountGranted(g.Seq) }},
 		{"PutGrant", func(tx account.Tx, who string) (any, error) {
 			return do(tx.PutGrant(g.Seq, &account.Grant{Serial: 3, To: to, Sealed: []byte(who)}))
@@ -486,6 +487,19 @@ func everything() []method {
 			return do(tx.PutGeneration(&account.Generation{Number: 1, Integration: who, Created: at}))
 		}},
 		{"Generations", func(tx account.Tx, _ string) (any, error) { return tx.Generations() }},
+		{"GuardCount", func(tx account.Tx, who string) (any, error) {
+			return tx.GuardCount("kind", "subject", 7, int64(4+len(who)), len(who))
+		}},
+		{"PutHeld", func(tx account.Tx, who string) (any, error) {
+			return do(tx.PutHeld(&account.Held{Kind: "kind", Subject: "subject", Users: []string{who}, At: at}))
+		}},
+		{"Held", func(tx account.Tx, _ string) (any, error) { return tx.Held() }},
+		{"DeleteHeld", func(tx account.Tx, who string) (any, error) {
+			if who == "a" {
+				return nil, nil
+			}
+			return do(tx.DeleteHeld(&account.Held{Kind: "kind", Subject: "subject"}))
+		}},
 		{"Once", func(tx account.Tx, who string) (any, error) { return tx.Once("call", []byte(who), at) }},
 		{"Forget", func(tx account.Tx, who string) (any, error) {
 			if who == "a" {

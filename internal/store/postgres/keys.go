@@ -86,6 +86,11 @@ func (t *tx) SetGranted(group, user int64, serial int) error {
 	return t.later("UPDATE memberships SET granted = $4 WHERE account = $1 AND group_seq = $2 AND user_seq = $3", group, user, serial)
 }
 
+func (t *tx) SetEvidence(group, user int64, evidence []byte) error {
+	t.granted.forget()
+	return t.later("UPDATE memberships SET evidence = $4, granted = greatest(granted, 0) WHERE account = $1 AND group_seq = $2 AND user_seq = $3", group, user, bytesOf(evidence))
+}
+
 func (t *tx) CountGranted(group int64) (int, error) {
 	n, err := t.number("SELECT count(*) FROM memberships WHERE account = $1 AND group_seq = $2 AND granted > 0", group)
 	return int(n), err

@@ -151,6 +151,7 @@ func TestUpgradeFromFirstSchema(t *testing.T) {
 			protection, released, stale, visible, addresses, revision, created, modified)
 		SELECT a, i, 'id' || i, 'u' || i, 'u' || i, 'u' || i, 'u' || i, 'n', 'n', '', '', CASE WHEN i % 3 > 0 THEN 'ACTIVE' ELSE 'SUSPENDED' END, i % 3 > 0, true, '', i % 5 = 0, false, i % 5 > 0, '', 1, 0, 0
 		FROM generate_series(1, 1500) i, generate_series(1, 2) a WHERE a = 1 OR i <= 600;
+		INSERT INTO profiles (account, user_seq, profile) SELECT account, seq, convert_to('{"userName":"' || user_name || '"}', 'UTF8') FROM users WHERE seq % 2 = 1;
 		INSERT INTO tallies SELECT account, seq >> 10, count(*), 0 FROM users GROUP BY 1, 2`)
 	db := open(t, url)
 	for id, wants := range map[string]map[string]int{"a": {"": 1201, "true": 801, "false": 400}, "b": {"": 481, "true": 321, "false": 160}} {
@@ -167,8 +168,10 @@ func TestUpgradeFromFirstSchema(t *testing.T) {
 				t.Errorf("%s, active %q: %d of %d people, %v; want %d", id, value, len(page.Users), page.Total, err, want)
 			}
 		}
-		if u, err := a.User(t.Context(), "id1"); err != nil || u.State != account.Active || u.UserName != "u1" {
-			t.Errorf("somebody from before: %+v %v", u, err)
+		for id, profile := range map[string]string{"id1": `{"userName":"u1"}`, "id2": ""} {
+			if u, err := a.User(t.Context(), id); err != nil || "u"+id[2:] != u.UserName || string(u.Profile) != profile {
+				t.Errorf("somebody from before: %+v %v", u, err)
+			}
 		}
 	}
 }

@@ -9,14 +9,14 @@ import (
 
 const (
 	invitationColumns = `i.number, i.state, i.email, i.generation, i.commitment, i.link, i.sent, i.expires, i.reason,
-	i.proposed, i.public, i.sealed, i.sign_in, i.possession, i.proof, u.id, u.name, u.language`
+	i.proposed, i.public, i.sealed, i.sign_in, i.possession, i.proof, u.id, u.name, u.language, i.evidence`
 	fromInvitations = " FROM invitations i JOIN users u ON u.seq = i.user "
 )
 
 func scanInvitation(s *stmt) account.InvitationRow {
 	i := account.InvitationRow{
 		Number: int(s.int(0)), State: account.InvitationState(s.text(1)), Email: s.text(2), Generation: int(s.int(3)), Commitment: s.blob(4),
-		Link: s.text(5), Sent: s.moment(6), Expires: s.moment(7), Reason: s.text(8), UserID: s.text(15), Name: s.text(16), Language: s.text(17),
+		Link: s.text(5), Sent: s.moment(6), Expires: s.moment(7), Reason: s.text(8), UserID: s.text(15), Name: s.text(16), Language: s.text(17), Evidence: s.blob(18),
 	}
 	if s.int(9) != 0 {
 		i.Proposal = &account.Proposal{
@@ -51,9 +51,9 @@ func (t *tx) PutInvitation(user int64, i *account.InvitationRow) error {
 	if p == nil {
 		p = &account.Proposal{}
 	}
-	_, err := t.exec(`INSERT OR REPLACE INTO invitations (user, number, state, email, generation, commitment, link, sent, expires, reason,
-		proposed, public, sealed, sign_in, possession, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		user, i.Number, string(i.State), i.Email, i.Generation, i.Commitment, i.Link, moment(i.Sent), moment(i.Expires), i.Reason,
+	_, err := t.exec(`INSERT OR REPLACE INTO invitations (user, number, state, email, evidence, generation, commitment, link, sent, expires, reason,
+		proposed, public, sealed, sign_in, possession, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		user, i.Number, string(i.State), i.Email, i.Evidence, i.Generation, i.Commitment, i.Link, moment(i.Sent), moment(i.Expires), i.Reason,
 		moment(p.At), p.Keys.Public, p.Keys.Sealed, p.Keys.SignIn, p.Possession, p.Proof)
 	return err
 }

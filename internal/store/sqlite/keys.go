@@ -101,6 +101,11 @@ func (t *tx) SetGranted(group, user int64, serial int) error {
 	return err
 }
 
+func (t *tx) SetEvidence(group, user int64, evidence []byte) error {
+	_, err := t.exec("UPDATE memberships SET evidence = ?, granted = max(granted, 0) WHERE group_seq = ? AND user_seq = ?", evidence, group, user)
+	return err
+}
+
 func (t *tx) CountGranted(group int64) (int, error) {
 	n, err := t.number("SELECT count(*) FROM memberships WHERE group_seq = ? AND granted > 0", group)
 	return int(n), err

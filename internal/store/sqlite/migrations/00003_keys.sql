@@ -15,6 +15,7 @@ CREATE TABLE invitations (
     number     INTEGER NOT NULL,
     state      TEXT NOT NULL,
     email      TEXT NOT NULL,
+    evidence   BLOB NOT NULL,
     generation INTEGER NOT NULL,
     commitment BLOB NOT NULL,
     link       TEXT NOT NULL,

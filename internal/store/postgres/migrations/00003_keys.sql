@@ -19,6 +19,7 @@ CREATE TABLE invitations (
     number     bigint NOT NULL,
     state      text COLLATE "C" NOT NULL,
     email      text NOT NULL,
+    evidence   bytea NOT NULL,
     generation bigint NOT NULL,
     commitment bytea NOT NULL,
     link       text NOT NULL,

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/internal/account/accountapi"
+)
+
+// accountServeVerb serves an account over HTTP, apart from any bridge.
+type accountServeVerb struct {
+	Data             string   `name:"data" env:"OP_DATA_DIR" placeholder:"DIR" help:"Folder with the account. Not set: the folder of dev."`
+	Listen           string   `name:"listen" env:"OP_ACCOUNT_LISTEN" default:":3003" placeholder:"ADDR" help:"Address and port."`
+	PublicURL        string   `name:"public-url" env:"OP_ACCOUNT_URL" placeholder:"URL" help:"What bridges and people reach the service by, such as https://account.example.com; scimsessions and links carry it. Not set: the address that it listens on, if that is on this machine only."`
+	TLSCertFile      string   `name:"tls-cert-file" env:"OP_ACCOUNT_TLS_CERT_FILE" placeholder:"FILE" help:"Certificate, with those between, in PEM. Read again when it changes. Without it a proxy in front has to bring TLS."`
+	TLSKeyFile       string   `name:"tls-key-file" env:"OP_ACCOUNT_TLS_KEY_FILE" placeholder:"FILE" help:"The certificate's private key in PEM."`
+	MetricsTokenFile string   `name:"metrics-token-file" env:"OP_ACCOUNT_METRICS_TOKEN_FILE" placeholder:"FILE" help:"File with the token that opens /metrics. Without it /metrics is off."`
+	TrustedProxies   []string `name:"trusted-proxies" env:"OP_TRUSTED_PROXIES" placeholder:"CIDR,…" default:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" help:"Addresses of proxies whose X-Forwarded-For is believed. \"none\": no proxy."`
+	JSON             bool     `name:"json" help:"Print one line of JSON when ready: url, account."`
+	logSettings
+}
+
+// Run serves until ctx ends, then drains.
+func (v *accountServeVerb) Run(ctx context.Context, e *environment) (err error) {
+	log := v.logger(e.stderr)
+	e.announce(log)
+	dir, err := (&devVerb{Data: v.Data}).folder()
+	if err != nil {
+		return err
+	}
+	if err := holdsAccount(dir); err != nil {
+		return err
+	}
+	service, closeStore, err := openAccount(ctx, dir, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeStore()) }()
+	info, err := service.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	if len(info.Root) == 0 {
+		return errors.New("this account was founded without keys, so that nobody can sign in at it from elsewhere. Serve it in the bridge's own process, with scimbridge serve --data DIR, or found one with keys: scimbridge credentials new --data DIR")
+	}
+	stop := housekeep(ctx, service)
+	defer stop()
+	socket, err := accountapi.Listen(socketPath(dir), service, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, socket.Close()) }()
+	config, listener, err := v.config(log)
+	if err != nil {
+		return err
+	}
+	config.Accounts = accountapi.Single(info.ID, service)
+	return v.serve(ctx, e, config, listener, info.ID)
+}
+
+// config listens, and reads all settings that may be wrong.
+func (v *accountServeVerb) config(log *slog.Logger) (c accountapi.Config, l net.Listener, err error) {
+	c = accountapi.Config{Version: version, Log: log}
+	if (v.TLSCertFile == "") != (v.TLSKeyFile == "") {
+		return c, nil, errors.New("--tls-cert-file and --tls-key-file belong together: name both or neither")
+	}
+	if c.Trusted, err = (&bridgeSettings{TrustedProxies: v.TrustedProxies}).proxies(); err != nil {
+		return c, nil, err
+	}
+	if v.MetricsTokenFile != "" {
+		if c.MetricsToken, err = secretFile("OP_ACCOUNT_METRICS_TOKEN_FILE", v.MetricsTokenFile); err != nil {
+			return c, nil, err
+		}
+	}
+	if l, err = net.Listen("tcp", v.Listen); err != nil {
+		return c, nil, listenProblem(err)
+	}
+	c.URL = v.PublicURL
+	if c.URL == "" {
+		if addr, err := netip.ParseAddrPort(l.Addr().String()); err != nil || !addr.Addr().IsLoopback() {
+			return c, nil, errors.Join(errors.New("--public-url is missing: others reach this address, and what they sign when they sign in names the service as they know it. Name it, such as --public-url https://account.example.com"), l.Close())
+		}
+		c.URL = v.scheme() + "://" + local(l.Addr())
+	}
+	return c, l, nil
+}
+
+func (v *accountServeVerb) scheme() string {
+	if v.TLSCertFile != "" {
+		return "https"
+	}
+	return "http"
+}
+
+func (v *accountServeVerb) serve(ctx context.Context, e *environment, c accountapi.Config, l net.Listener, id string) error {
+	h, err := accountapi.New(c)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--public-url: %w", err), l.Close())
+	}
+	s := httpServer(h, c.Log)
+	failed := make(chan error, 1)
+	if v.TLSCertFile != "" {
+		pair := &certificate{certFile: v.TLSCertFile, keyFile: v.TLSKeyFile, log: c.Log}
+		if _, err := pair.get(nil); err != nil {
+			return errors.Join(err, l.Close())
+		}
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
+		go func() { failed <- s.ServeTLS(l, "", "") }()
+	} else {
+		go func() { failed <- s.Serve(l) }()
+	}
+	c.Log.Info("listening", "address", l.Addr().String(), "scheme", v.scheme(), "url", c.URL, "account", id)
+	if v.JSON {
+		if err := json.NewEncoder(e.stdout).Encode(struct {
+			URL     string `json:"url"`
+			Account string `json:"account"`
+		}{c.URL, id}); err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
+	select {
+	case err := <-failed:
+		return errors.Join(err, s.Close())
+	case <-ctx.Done():
+	}
+	c.Log.Info("draining")
+	h.Drain()
+	pause := time.NewTimer(drainPause)
+	defer pause.Stop()
+	<-pause.C
+	return v.stop(s, c.Log)
+}
+
+// stop waits for requests under way.
+func (v *accountServeVerb) stop(s *http.Server, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	err := s.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		log.Warn("requests under way are cut off", "after", drainLimit)
+		err = s.Close()
+	}
+	log.Info("stopped")
+	return err
+}
+
+// certificate is a pair of files that may be replaced while they are used.
+type certificate struct {
+	certFile, keyFile string
+	log               *slog.Logger
+
+	mu     sync.Mutex // guards what follows
+	pair   *tls.Certificate
+	of     time.Time // when the file was changed that pair is of
+	looked time.Time
+}
+
+// certificateLook is how often the files are looked at.
+const certificateLook = 10 * time.Second
+
+// get returns the certificate, the one before where a new one cannot be read.
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pair != nil && time.Since(c.looked) < certificateLook {
+		return c.pair, nil
+	}
+	c.looked = time.Now()
+	info, err := os.Stat(c.certFile)
+	if err == nil && c.pair != nil && info.ModTime().Equal(c.of) {
+		return c.pair, nil
+	}
+	var fresh tls.Certificate
+	if err == nil {
+		fresh, err = tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	}
+	switch {
+	case err == nil:
+		c.pair, c.of = &fresh, info.ModTime()
+	case c.pair != nil:
+		c.log.Warn("the certificate cannot be read, the one before stays", "file", c.certFile, "error", err)
+	default:
+		return nil, fmt.Errorf("--tls-cert-file and --tls-key-file: %w", err)
+	}
+	return c.pair, nil
+}

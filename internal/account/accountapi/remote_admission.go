@@ -1,0 +1,115 @@
+package accountapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/scimbridge/scimbridge/internal/account"
+)
+
+// The methods of bridge.Admission, each as it is described there.
+
+// Trust lists the statements by which signatures are judged.
+func (r *Remote) Trust(ctx context.Context) ([][]byte, error) {
+	return read[[][]byte](ctx, r, "/v1/trust", nil)
+}
+
+// Wait returns the number of the account's last change as soon as it is above a number, or after a while, or when ctx
+// ends, then without an error.
+func (r *Remote) Wait(ctx context.Context, after int64) (int64, error) {
+	wait := longestWait
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, max(time.Until(deadline)-time.Second, 0))
+	}
+	var out wireHead
+	err := r.do(ctx, exchange{
+		method: http.MethodGet, path: "/v1/changes", timeout: wait + tryFor,
+		query: url.Values{"after": {strconv.FormatInt(after, 10)}, "wait": {strconv.Itoa(int(wait / time.Second))}},
+	}, &out)
+	if err != nil && ctx.Err() != nil {
+		return after, nil
+	}
+	return max(out.Head, after), err
+}
+
+// Due lists what waits for the bridge.
+func (r *Remote) Due(ctx context.Context, after string, limit int) (account.Due, error) {
+	d, err := read[wireDue](ctx, r, "/v1/due", url.Values{"after": {after}, "limit": {strconv.Itoa(limit)}})
+	return account.Due{
+		Invitations: mapped(d.Invitations, (*wireInvitation).invitation), Groups: mapped(d.Groups, (*wireGroup).group),
+		People: mapped(d.People, (*wireCandidate).candidate),
+	}, err
+}
+
+// Invitations lists invitations in any of the states.
+func (r *Remote) Invitations(ctx context.Context, states []account.InvitationState, after string, limit int) ([]account.InvitationRow, error) {
+	q := url.Values{"after": {after}, "limit": {strconv.Itoa(limit)}}
+	for _, s := range states {
+		q.Add("state", string(s))
+	}
+	list, err := read[[]wireInvitation](ctx, r, "/v1/invitations", q)
+	return mapped(list, (*wireInvitation).invitation), err
+}
+
+// OpenInvitation makes a due invitation's link work.
+func (r *Remote) OpenInvitation(ctx context.Context, user string, o account.Opening) error {
+	path, err := at(usersPath, user, "/invitation/open")
+	if err != nil {
+		return err
+	}
+	return r.act(ctx, path, wireOpening(o))
+}
+
+// InvitationSent notes that the mail has been sent.
+func (r *Remote) InvitationSent(ctx context.Context, user string, number int) error {
+	path, err := at(usersPath, user, "/invitation/sent")
+	if err != nil {
+		return err
+	}
+	return r.act(ctx, path, wireNumber{number})
+}
+
+// KeyGroup gives a group a key.
+func (r *Remote) KeyGroup(ctx context.Context, group string, k account.GroupKey) error {
+	path, err := at(groupsPath, group, "/key")
+	if err != nil {
+		return err
+	}
+	return r.act(ctx, path, wireGroupKey{k.Serial, k.Attestation, mapped(k.Grants, fromGrant)})
+}
+
+// GrantsOf lists the grants of a group to a holder.
+func (r *Remote) GrantsOf(ctx context.Context, group string, to account.Holder) ([]account.Grant, error) {
+	path, err := at(groupsPath, group, "/grants")
+	if err != nil {
+		return nil, err
+	}
+	list, err := read[[]wireGrant](ctx, r, path, url.Values{"kind": {string(to.Kind)}, "holder": {to.ID}, "serial": {strconv.Itoa(to.Serial)}})
+	return mapped(list, (*wireGrant).grant), err
+}
+
+// Confirm admits a person, or hands keys of groups over.
+func (r *Remote) Confirm(ctx context.Context, user string, c account.Confirmation) error {
+	path, err := at(usersPath, user, "/confirm")
+	if err != nil {
+		return err
+	}
+	return r.act(ctx, path, wireConfirmation{c.Number, c.Attestation, mapped(c.Grants, fromGrant), c.Refused, c.Withheld})
+}
+
+// RefuseAcceptance notes that the keys that a person proposed are not to be believed.
+func (r *Remote) RefuseAcceptance(ctx context.Context, user string, number int, reason string) error {
+	path, err := at(usersPath, user, "/reject")
+	if err != nil {
+		return err
+	}
+	return r.act(ctx, path, wireRefusal{number, reason})
+}
+
+// Contact notes which program drives the account for which identity provider. The generation is that of the session.
+func (r *Remote) Contact(ctx context.Context, _ int, version, client string) error {
+	return r.act(ctx, "/v1/contact", wireContact{version, client})
+}

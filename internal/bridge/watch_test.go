@@ -1,0 +1,163 @@
+package bridge_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/scimbridge/scimbridge/internal/account"
+)
+
+// group makes a group with members through SCIM.
+func (c *client) group(name string, members ...string) document {
+	c.Helper()
+	list := ""
+	for _, m := range members {
+		list += fmt.Sprintf(`,{"value":%q}`, m)
+	}
+	if list != "" {
+		list = list[1:]
+	}
+	code, d := c.send("POST", "/Groups", fmt.Sprintf(`{"displayName":%q,"members":[%s]}`, name, list))
+	if code != 201 {
+		c.Fatalf("%s: %d %s", name, code, d.Detail)
+	}
+	return d
+}
+
+func (c *client) patch(path, operation string) document {
+	c.Helper()
+	code, d := c.send("PATCH", path, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+operation+`]}`)
+	if code != 200 && code != 204 {
+		c.Fatalf("%s: %d %s", path, code, d.Detail)
+	}
+	return d
+}
+
+// TestAdmission: from the identity provider's word to the key of a group in a person's hands, and back.
+func TestAdmission(t *testing.T) {
+	t.Parallel()
+	s := openSite(t, nil)
+	ada, grace := s.person("ada@example.com", ""), s.person("grace@example.com", "")
+	crew := s.group("Crew", ada.ID, grace.ID)
+	if s.state(t, ada.ID) != account.Invited {
+		t.Fatal("invited, and", s.state(t, ada.ID))
+	}
+
+	first := s.link(t, ada.ID)
+	keys := s.accept(t, first)
+	until(t, "a confirmation", func() bool { return s.state(t, ada.ID) == account.Active })
+	s.member(t, crew.ID, ada.ID, keys)
+	if s.opens(t, crew.ID, grace.ID, account.UserHolder, keys) {
+		t.Error("somebody who has not accepted has a grant")
+	}
+	if !s.opens(t, crew.ID, s.owners.ID, account.GroupHolder, s.ownersKeys) {
+		t.Error("the owners cannot open the group")
+	}
+
+	entries, err := s.service.Activity(t.Context(), 0, 1000)
+	ok(t, err)
+	for _, e := range entries {
+		if e.Verb == "user.confirm" && e.Caller != account.Integration {
+			t.Errorf("%s confirms people", e.Caller)
+		}
+	}
+
+	// Who is in gets the keys of further groups without doing anything.
+	staff := s.group("Staff")
+	s.patch("/Groups/"+staff.ID, fmt.Sprintf(`{"op":"add","path":"members","value":[{"value":%q}]}`, ada.ID))
+	s.member(t, staff.ID, ada.ID, keys)
+
+	// Who is removed has no grant any more; who is suspended keeps it, and gets it back without a confirmation.
+	s.patch("/Groups/"+staff.ID, fmt.Sprintf(`{"op":"remove","path":"members[value eq \"%s\"]"}`, ada.ID))
+	if s.opens(t, staff.ID, ada.ID, account.UserHolder, keys) {
+		t.Error("a grant outlives the membership")
+	}
+	s.patch("/Users/"+ada.ID, `{"op":"replace","path":"active","value":false}`)
+	s.patch("/Users/"+ada.ID, `{"op":"replace","path":"active","value":true}`)
+	if s.state(t, ada.ID) != account.Active || !s.opens(t, crew.ID, ada.ID, account.UserHolder, keys) {
+		t.Error("a reactivated person has lost a key")
+	}
+
+	// DELETE takes all grants, and a person who comes back has none.
+	if code, d := s.send("DELETE", "/Users/"+ada.ID, ""); code != 204 {
+		t.Fatal(code, d.Detail)
+	}
+	if s.opens(t, crew.ID, ada.ID, account.UserHolder, keys) {
+		t.Error("a grant outlives the person's release")
+	}
+}
+
+// TestInvitationsEnd: a link is dead once it has been replaced, withdrawn or used.
+func TestInvitationsEnd(t *testing.T) {
+	t.Parallel()
+	s := openSite(t, nil)
+	ada := s.person("ada@example.com", "")
+	first := s.link(t, ada.ID)
+	s.patch("/Users/"+ada.ID, `{"op":"replace","path":"userName","value":"lovelace@example.com"}`)
+	if _, err := s.service.Join(t.Context(), ada.ID, 1, access(first)); err == nil {
+		t.Error("the link to the old address works")
+	}
+	second := s.link(t, ada.ID)
+	if second.Number() != 2 {
+		t.Fatal("number", second.Number())
+	}
+	if _, err := s.service.Join(t.Context(), ada.ID, 2, access(first)); err == nil {
+		t.Error("the link to the old address opens the new invitation")
+	}
+	s.patch("/Users/"+ada.ID, `{"op":"replace","path":"active","value":false}`)
+	if _, err := s.service.Join(t.Context(), ada.ID, 2, access(second)); err == nil {
+		t.Error("the link of somebody who was suspended works")
+	}
+	s.patch("/Users/"+ada.ID, `{"op":"replace","path":"active","value":true}`)
+	third := s.link(t, ada.ID)
+	s.accept(t, third)
+	until(t, "a confirmation", func() bool { return s.state(t, ada.ID) == account.Active })
+	if _, err := s.service.Join(t.Context(), ada.ID, 3, access(third)); err == nil {
+		t.Error("the link works twice")
+	}
+}
+
+// TestSuspendedWhileWaiting: who is suspended after accepting is not confirmed, and is once let in again, with the
+// keys that were proposed.
+func TestSuspendedWhileWaiting(t *testing.T) {
+	t.Parallel()
+	gate := &liar{}
+	s := openSite(t, gate.over)
+	ada := s.person("ada@example.com", "")
+	crew := s.group("Crew", ada.ID)
+	i := s.link(t, ada.ID)
+	gate.hold()
+	keys := s.accept(t, i)
+	s.patch("/Users/"+ada.ID, `{"op":"replace","path":"active","value":false}`)
+	gate.let()
+	if s.state(t, ada.ID) != account.InviteSuspended {
+		t.Fatal(s.state(t, ada.ID))
+	}
+	s.patch("/Users/"+ada.ID, `{"op":"replace","path":"active","value":true}`)
+	until(t, "a confirmation", func() bool { return s.state(t, ada.ID) == account.Active })
+	s.member(t, crew.ID, ada.ID, keys)
+}
+
+// TestRotation: with the policy on, a group's key is made anew for those who stay when somebody leaves.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	s := openSite(t, nil)
+	ok(t, s.service.SetPolicy(t.Context(), account.Policy{RotateOnRemove: true}))
+	ada, grace := s.person("ada@example.com", ""), s.person("grace@example.com", "")
+	crew := s.group("Crew", ada.ID, grace.ID)
+	adas, graces := s.accept(t, s.link(t, ada.ID)), s.accept(t, s.link(t, grace.ID))
+	s.member(t, crew.ID, ada.ID, adas)
+	s.member(t, crew.ID, grace.ID, graces)
+	s.patch("/Groups/"+crew.ID, fmt.Sprintf(`{"op":"remove","path":"members[value eq \"%s\"]"}`, grace.ID))
+	until(t, "a new key", func() bool {
+		grants, err := s.service.GrantsOf(t.Context(), crew.ID, account.Holder{Kind: account.UserHolder, ID: ada.ID, Serial: 1})
+		ok(t, err)
+		return len(grants) == 1 && grants[0].Serial == 2
+	})
+	if !s.opens(t, crew.ID, ada.ID, account.UserHolder, adas) || !s.opens(t, crew.ID, s.owners.ID, account.GroupHolder, s.ownersKeys) {
+		t.Error("who stays cannot open the new key")
+	}
+	if s.opens(t, crew.ID, grace.ID, account.UserHolder, graces) {
+		t.Error("who left has a grant")
+	}
+}
