@@ -43,6 +43,17 @@ func TestAccount(t *testing.T) {
 	})
 }
 
+func TestAccountWithKeys(t *testing.T) {
+	t.Parallel()
+	db := open(t, postgrestest.New(t))
+	accounttest.Run(t, func(t testing.TB) accounttest.Fixture {
+		store := db.Account(newID(t))
+		t.Cleanup(func() { must(t, store.Close()) })
+		k := accounttest.Founded(t, store)
+		return accounttest.Fixture{Account: k, Admin: k, Owner: k.Owner.ID}
+	})
+}
+
 // open opens a database, closed with the test.
 func open(t testing.TB, url string) *postgres.Database {
 	t.Helper()
