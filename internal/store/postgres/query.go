@@ -59,7 +59,7 @@ func (w *where) compare(column string, op account.Op, value any) error {
 	return nil
 }
 
-func (w *where) userTerm(t account.Term) error {
+func (w *where) userTerm(t account.Term, s account.Scope) error {
 	switch t.Field {
 	case account.ByID:
 		return w.compare("u.id", t.Op, encode(t.Value))
@@ -74,9 +74,14 @@ func (w *where) userTerm(t account.Term) error {
 			return fmt.Errorf("no comparison %q of e-mail addresses", t.Op)
 		}
 		key := indexed(account.Fold(t.Value))
-		w.add(`u.seq IN (SELECT e.seq FROM users e WHERE e.account = $1 AND e.email_key = ? AND e.email_key IS NOT NULL
+		cond := `u.seq IN (SELECT e.seq FROM users e WHERE e.account = $1 AND e.email_key = ? AND e.email_key IS NOT NULL
 			UNION ALL SELECT n.seq FROM users n WHERE n.account = $1 AND n.user_name_key = ? AND n.state <> 'DELETED' AND n.email_key IS NULL
-			UNION ALL SELECT a.user_seq FROM addresses a WHERE a.account = $1 AND a.address_key = ?)`, key, key, key)
+			UNION ALL SELECT a.user_seq FROM addresses a WHERE a.account = $1 AND a.address_key = ?)`
+		if s == account.Everything { // no index has the user names of the deleted
+			w.add("("+cond+" OR u.user_name_key = ? AND u.email_key IS NULL)", key, key, key, key)
+			return nil
+		}
+		w.add(cond, key, key, key)
 		return nil
 	case account.ByActive:
 		if t.Op != account.Eq {

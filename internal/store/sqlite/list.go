@@ -19,7 +19,7 @@ func (t *tx) Users(q account.Query, s account.Scope) ([]account.UserRow, int, *a
 		}
 	}
 	for _, term := range q.Terms {
-		if err := w.userTerm(term); err != nil {
+		if err := w.userTerm(term, s); err != nil {
 			return nil, 0, nil, err
 		}
 	}

@@ -64,7 +64,7 @@ func afterPrefix(prefix string) (string, bool) {
 	return "", false
 }
 
-func (w *where) userTerm(t account.Term) error {
+func (w *where) userTerm(t account.Term, s account.Scope) error {
 	switch t.Field {
 	case account.ByID:
 		return w.compare("u.id", t.Op, t.Value)
@@ -79,9 +79,14 @@ func (w *where) userTerm(t account.Term) error {
 			return fmt.Errorf("no comparison %q of e-mail addresses", t.Op)
 		}
 		key := account.Fold(t.Value)
-		w.add(`u.seq IN (SELECT seq FROM users WHERE email_key = ? AND email_key IS NOT NULL
+		cond := `u.seq IN (SELECT seq FROM users WHERE email_key = ? AND email_key IS NOT NULL
 			UNION ALL SELECT seq FROM users WHERE user_name_key = ? AND state <> 'DELETED' AND email_key IS NULL
-			UNION ALL SELECT user FROM addresses WHERE address_key = ?)`, key, key, key)
+			UNION ALL SELECT user FROM addresses WHERE address_key = ?)`
+		if s == account.Everything { // no index has the user names of the deleted
+			w.add("("+cond+" OR u.user_name_key = ? AND u.email_key IS NULL)", key, key, key, key)
+			return nil
+		}
+		w.add(cond, key, key, key)
 		return nil
 	case account.ByActive:
 		if t.Op != account.Eq {

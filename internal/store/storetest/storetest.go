@@ -208,6 +208,17 @@ func users(t *testing.T, s account.Store) {
 		update(t, s, func(tx account.Tx) error { return tx.UpdateUser(&old, &next) })
 		same(t, name, read(), next)
 	}
+	deleted := user(t, "deleted@example.com")
+	deleted.State = account.Deleted
+	update(t, s, func(tx account.Tx) error { return tx.InsertUser(&deleted) })
+	view(t, s, func(tx account.Tx) error {
+		for scope, want := range map[account.Scope]int{account.VisibleOnly: 0, account.Everything: 1} {
+			found, _, _, err := tx.Users(account.Query{Terms: []account.Term{{Field: account.ByEmail, Op: account.Eq, Value: deleted.Email}}, Limit: 5}, scope)
+			must(t, err)
+			same(t, "deleted people by their address", len(found), want)
+		}
+		return nil
+	})
 	address := user(t, "moved@example.com")
 	address.Addresses = []string{"old@example.org", "both@example.org"}
 	update(t, s, func(tx account.Tx) error { return tx.InsertUser(&address) })
