@@ -32,6 +32,9 @@ type accountVerb struct {
 	Backup          backupVerb       `cmd:"" help:"Write a copy of the account, beside a running process too."`
 	Restore         restoreVerb      `cmd:"" help:"Put a copy in the place of the account; the process must be stopped."`
 	Export          exportVerb       `cmd:"" help:"Write people, groups and activity as JSON lines to standard output."`
+	Join            joinVerb         `cmd:"" help:"Accept an invitation: make keys and a Secret Key."`
+	Open            openVerb         `cmd:"" help:"Open the key of a group that you are in, or a file that was sealed to it."`
+	Seal            sealVerb         `cmd:"" help:"Seal standard input to a group, for its members to open."`
 }
 
 // asAdministrator says, for the activity log, that whoever types a command is an administrator.

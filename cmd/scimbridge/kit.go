@@ -65,26 +65,26 @@ func (k kitFlags) read(e *environment) (keyset.Kit, string, error) {
 // password reads the password from its file, or asks for it on the terminal.
 func (k kitFlags) password(e *environment, prompt string, twice bool) (string, error) {
 	if k.PasswordFile != "" {
-		return passwordFile(k.PasswordFile)
+		return passwordFile("--password-file", k.PasswordFile)
 	}
 	return e.ask(prompt, twice)
 }
 
 // passwordFile reads a file whose only line is a password, which may have blanks in it.
-func passwordFile(path string) (string, error) {
+func passwordFile(setting, path string) (string, error) {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && !likeFile(path) {
-		return "", errors.New("--password-file names a file that does not exist, and looks like the password itself (it is not shown). Write the password to a file that only you may read, and name that file")
+		return "", fmt.Errorf("%s names a file that does not exist, and looks like the password itself (it is not shown). Write the password to a file that only you may read, and name that file", setting)
 	}
 	if err != nil {
-		return "", fmt.Errorf("--password-file: %w", err)
+		return "", fmt.Errorf("%s: %w", setting, err)
 	}
 	text := strings.TrimRight(string(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))), "\r\n")
 	switch {
 	case text == "":
-		return "", fmt.Errorf("--password-file: %s is empty. Write the password to it, on one line", path)
+		return "", fmt.Errorf("%s: %s is empty. Write the password to it, on one line", setting, path)
 	case strings.ContainsAny(text, "\r\n\x00") || !utf8.ValidString(text):
-		return "", fmt.Errorf("--password-file: %s holds more than one line, or is not in UTF-8. It must hold the password and nothing else", path)
+		return "", fmt.Errorf("%s: %s holds more than one line, or is not in UTF-8. It must hold the password and nothing else", setting, path)
 	}
 	return text, nil
 }

@@ -19,7 +19,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs command lines as a person would type them.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir:  filepath.Join("testdata", "script"),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"site": siteCommand, "becomes": becomesCommand},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			return os.WriteFile(filepath.Join(e.WorkDir, "password"), []byte("correct horse battery\n"), 0o600)

@@ -151,7 +151,7 @@ func (s *Service) admit(ctx context.Context, tx Tx, row *UserRow, c Confirmation
 	if err := tx.PutPersonKeys(row.Seq, &keys); err != nil {
 		return false, err
 	}
-	if err := tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: InvitationConfirmed, Email: i.Email, Evidence: i.Evidence, Generation: i.Generation, Sent: i.Sent}); err != nil {
+	if err := tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: InvitationConfirmed, Email: i.Email, Evidence: i.Evidence, Generation: i.Generation, Commitment: i.Commitment, Sent: i.Sent}); err != nil {
 		return false, err
 	}
 	active := *row

@@ -93,7 +93,8 @@ func (s *Service) moveInvitation(tx Tx, row *UserRow, evidence []byte) error {
 	return tx.PutInvitation(row.Seq, &InvitationRow{Number: max(was.Number, 1), State: InvitationCancelled, Email: row.Email, Evidence: evidence, Reason: was.Reason})
 }
 
-// closeInvitation ends an invitation: the link is dead, and what was proposed is gone.
+// closeInvitation ends an invitation: the link is dead, and what was proposed is gone. The commitment stays, so that who
+// holds the link learns why.
 func (s *Service) closeInvitation(ctx context.Context, tx Tx, row *UserRow, end InvitationState, reason string) error {
 	i, err := tx.Invitation(row.Seq)
 	if errors.Is(err, ErrNotFound) {
@@ -102,7 +103,7 @@ func (s *Service) closeInvitation(ctx context.Context, tx Tx, row *UserRow, end 
 	if err != nil {
 		return err
 	}
-	return tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: end, Email: i.Email, Evidence: i.Evidence, Generation: i.Generation, Sent: i.Sent, Reason: reason})
+	return tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: end, Email: i.Email, Evidence: i.Evidence, Generation: i.Generation, Commitment: i.Commitment, Sent: i.Sent, Reason: reason})
 }
 
 // OpenInvitation makes a due invitation's link work. The same call again changes nothing. ErrNotFound; ErrState where

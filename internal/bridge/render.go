@@ -56,7 +56,7 @@ func appendGroupRef(dst []byte, g account.GroupRef, base string) []byte {
 	dst = append(dst, `{"value":"`...)
 	dst = append(dst, g.ID...)
 	dst = append(dst, `","$ref":`...)
-	dst = scim.AppendString(dst, base+"/Groups/"+g.ID)
+	dst = appendLocation(dst, base, "/Groups/", g.ID)
 	dst = append(dst, `,"display":`...)
 	dst = scim.AppendString(dst, g.Name)
 	return append(dst, `,"type":"direct"}`...)
@@ -71,16 +71,48 @@ func appendMeta(dst []byte, kind, endpoint, id, version, base string, created, m
 	dst = append(dst, `","lastModified":"`...)
 	dst = appendTime(dst, modified)
 	dst = append(dst, `","location":`...)
-	dst = scim.AppendString(dst, base+endpoint+id)
+	dst = appendLocation(dst, base, endpoint, id)
 	dst = append(dst, `,"version":`...)
 	dst = scim.AppendString(dst, version)
 	return append(dst, `}}`...)
 }
 
+// appendLocation appends the address of a resource. Only the base may need escaping.
+func appendLocation(dst []byte, base, endpoint, id string) []byte {
+	dst = scim.AppendString(dst, base)
+	dst = append(dst[:len(dst)-1], endpoint...)
+	dst = append(dst, id...)
+	return append(dst, '"')
+}
+
 // timeFormat is RFC 3339 in UTC with milliseconds, the precision that the account keeps.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-func appendTime(dst []byte, t time.Time) []byte { return t.UTC().AppendFormat(dst, timeFormat) }
+// appendTime appends a time in timeFormat, without reading the format for each.
+func appendTime(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	dst = appendDigits(dst, year, 4)
+	dst = appendDigits(append(dst, '-'), int(month), 2)
+	dst = appendDigits(append(dst, '-'), day, 2)
+	dst = appendDigits(append(dst, 'T'), hour, 2)
+	dst = appendDigits(append(dst, ':'), minute, 2)
+	dst = appendDigits(append(dst, ':'), second, 2)
+	dst = appendDigits(append(dst, '.'), t.Nanosecond()/int(time.Millisecond), 3)
+	return append(dst, 'Z')
+}
+
+// appendDigits appends a number with leading zeros.
+func appendDigits(dst []byte, n, width int) []byte {
+	begin := len(dst)
+	dst = append(dst, "0000"[:width]...)
+	for i := begin + width - 1; i >= begin; i-- {
+		dst[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return dst
+}
 
 // fullUser is the whole resource as a tree, for filters, sorting and projection.
 func (b *Bridge) fullUser(u *account.User, version, base string) *scim.Object {
@@ -177,7 +209,7 @@ func appendMember(dst []byte, m *account.Member, base string) []byte {
 	dst = append(dst, `{"value":"`...)
 	dst = append(dst, m.UserID...)
 	dst = append(dst, `","$ref":`...)
-	dst = scim.AppendString(dst, base+"/Users/"+m.UserID)
+	dst = appendLocation(dst, base, "/Users/", m.UserID)
 	dst = append(dst, `,"type":"User","display":`...)
 	dst = scim.AppendString(dst, m.Name)
 	return append(dst, '}')

@@ -36,14 +36,14 @@ type Member struct {
 }
 
 // Enter signs a person in with kit and password, and opens the person's keys. It takes half a second. ErrForeign,
-// ErrRoot, keyset.ErrUnlock; what keyset says of statements that nobody who may has signed.
+// ErrRoot, ErrSignIn, keyset.ErrUnlock; what keyset says of statements that nobody who may has signed.
 func Enter(ctx context.Context, a Account, kit keyset.Kit, password string) (*Member, error) {
 	unlock, err := keyset.Unlock(kit.Account, kit.User, password, kit.SecretKey)
 	if err != nil {
 		return nil, err
 	}
 	if err := a.SignIn(ctx, kit.Account, kit.User, signs(kit, unlock)); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrSignIn, err)
 	}
 	info, statements, err := a.Standing(ctx)
 	if err != nil {

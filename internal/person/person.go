@@ -23,6 +23,7 @@ var (
 	ErrForeign  = errors.New("the emergency kit is of another account or person")
 	ErrRoot     = errors.New("the account names another root of trust than the emergency kit")
 	ErrLink     = errors.New("the link is of another account or person than the invitation that was found")
+	ErrSignIn   = errors.New("signing in was refused")
 	ErrPassword = errors.New("the password is too short")
 	ErrNoGroup  = errors.New("this person has not been handed the key of such a group")
 	ErrKey      = errors.New("what was granted is not the group's attested key")

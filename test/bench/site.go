@@ -190,7 +190,8 @@ func (s *site) seed() error {
 	}
 	s.created.Store(int64(s.people))
 	s.seeded = rss(s.bridge.Process.Pid)
-	for _, size := range groupSizes {
+	// Half of the people are in one group at every size, so that what is read and answered for a person is the same.
+	for _, size := range slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(groupSizes), s.people/2)))) {
 		if size > s.people {
 			continue
 		}

@@ -150,10 +150,31 @@ func (h *Handler) page(w http.ResponseWriter, c *call, q protocol.Query) error {
 	for _, r := range page.Resources {
 		size += len(r) + 1
 	}
-	write(w, c.Request, http.StatusOK, scim.AppendList(make([]byte, 0, size), scim.ListHeader{
+	body := scim.AppendList(h.buffer(size), scim.ListHeader{
 		Total: page.Total, StartIndex: page.StartIndex, ItemsPerPage: len(page.Resources), NextCursor: page.Next,
-	}, page.Resources))
+	}, page.Resources)
+	write(w, c.Request, http.StatusOK, body)
+	h.reuse(body)
 	return nil
+}
+
+// largestReused is the largest buffer that is kept: a page of 100 has some 100 KB.
+const largestReused = 256 << 10
+
+// buffer is an empty buffer for at least size bytes. Making one for every page and sweeping it up costs as much as
+// filling it.
+func (h *Handler) buffer(size int) []byte {
+	if b, ok := h.buffers.Get().(*[]byte); ok && cap(*b) >= size {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, size)
+}
+
+// reuse takes back a buffer that nobody reads any more.
+func (h *Handler) reuse(b []byte) {
+	if cap(b) <= largestReused {
+		h.buffers.Put(&b)
+	}
 }
 
 func descending(order string) bool { return len(order) > 0 && (order[0] == 'd' || order[0] == 'D') }

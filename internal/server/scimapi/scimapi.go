@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/scimbridge/scimbridge/scim"
@@ -59,6 +60,7 @@ type Handler struct {
 	guard    Guard
 	log      *slog.Logger
 	routes   map[string]map[string]*route // by path pattern, by method
+	buffers  sync.Pool                    // of *[]byte, for pages
 }
 
 // New makes a Handler.

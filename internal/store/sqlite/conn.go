@@ -179,12 +179,20 @@ func (s *stmt) bool(column int) bool      { return s.int(column) != 0 }
 func (s *stmt) time(column int) time.Time { return time.UnixMilli(s.int(column)).UTC() }
 func (s *stmt) text(column int) string    { return s.row.ColumnText(column) }
 
-// same is the column's text, sharing memory with one that is likely to be equal.
-func (s *stmt) same(column int, as string) string {
-	if text := s.row.ColumnText(column); text != as {
-		return text
+// same is the column's text, sharing memory with one of the texts that it is likely to equal.
+func (s *stmt) same(column int, likely ...string) string {
+	var buf [64]byte
+	n := s.row.ColumnLen(column)
+	if n > len(buf) {
+		return s.text(column)
 	}
-	return as
+	s.row.ColumnBytes(column, buf[:])
+	for _, text := range likely {
+		if string(buf[:n]) == text {
+			return text
+		}
+	}
+	return string(buf[:n])
 }
 
 // blob is a copy of the column's bytes; nil where there are none.
@@ -198,4 +206,11 @@ func (s *stmt) blob(column int) []byte {
 	return b
 }
 
-func (s *stmt) state(column int) account.State { return account.State(s.text(column)) }
+func (s *stmt) state(column int) account.State {
+	return account.State(s.same(column, string(account.Active), string(account.Invited), string(account.Accepted),
+		string(account.Suspended), string(account.InviteSuspended), string(account.Deleted)))
+}
+
+func (s *stmt) source(column int) account.Source {
+	return account.Source(s.same(column, string(account.SCIM), string(account.Manual), string(account.Both)))
+}

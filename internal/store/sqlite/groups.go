@@ -158,7 +158,7 @@ func (t *tx) membershipsOf(users []int64) (list []membership, err error) {
 		text, args = membershipsOfList, []any{seqs}
 	}
 	err = t.rows(text, args, func(s *stmt) error {
-		list = append(list, membership{s.int(0), s.int(1), s.text(2) != string(account.Manual)})
+		list = append(list, membership{s.int(0), s.int(1), s.source(2) != account.Manual})
 		return nil
 	})
 	return list, err

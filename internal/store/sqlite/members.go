@@ -76,7 +76,7 @@ func (t *tx) Members(group int64, after string, n int, from account.Source) ([]a
 	err := t.rows(`SELECT u.id, u.name, m.source FROM memberships m JOIN users u ON u.seq = m.user_seq
 		WHERE m.group_seq = ?1 AND m.user_seq > ?2 AND (?3 = '' OR m.source IN (?3, 'BOTH')) ORDER BY m.user_seq`+limit(n), []any{group, begin, string(from)},
 		func(s *stmt) error {
-			list = append(list, account.Member{UserID: s.text(0), Name: s.text(1), Source: account.Source(s.text(2))})
+			list = append(list, account.Member{UserID: s.text(0), Name: s.text(1), Source: s.source(2)})
 			return enough(len(list), n)
 		})
 	return list, err

@@ -27,10 +27,6 @@ import (
 const (
 	// readers is how many reads go on at once. Reads take microseconds; more would only hold more cache.
 	readers = 4
-	// writerCache and readerCache are SQLite's page caches in KiB for each connection. They bound the memory of the
-	// program, whose whole is to stay below 128 MB with 100,000 people.
-	writerCache = 8 << 10
-	readerCache = 3 << 10
 	// checkpointPages is after how many pages the log is written back, in 4 KiB pages.
 	checkpointPages = 2000
 )
@@ -43,7 +39,7 @@ type Store struct {
 	path string
 	lock *os.File
 
-	pool   chan *conn // connections that read and are idle
+	pool   *pool
 	jobs   chan *job
 	closed chan struct{} // closed when no more jobs are taken
 	done   chan struct{} // closed when the writer has ended
@@ -89,35 +85,27 @@ func open(ctx context.Context, path string) (*Store, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
+	cacheKiB := cacheSize >> 10
+	if !sharedCache() {
+		cacheKiB /= 1 + readers
+	}
 	if err := migrate(ctx, path); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	w, err := newWriter(path)
+	w, err := newWriter(path, cacheKiB)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, pool: make(chan *conn, readers), jobs: make(chan *job), closed: make(chan struct{}), done: make(chan struct{})}
+	s := &Store{path: path, pool: newPool(), jobs: make(chan *job), closed: make(chan struct{}), done: make(chan struct{})}
 	for range readers {
-		r, err := connect(path, readerCache)
+		r, err := connect(path, cacheKiB)
 		if err != nil {
-			return nil, errors.Join(err, w.close(), s.closeReaders())
+			return nil, errors.Join(err, w.close(), s.pool.close())
 		}
-		s.pool <- r
+		s.pool.put(r)
 	}
 	go s.write(w)
 	return s, nil
-}
-
-// closeReaders closes the connections in the pool.
-func (s *Store) closeReaders() (err error) {
-	for {
-		select {
-		case r := <-s.pool:
-			err = errors.Join(err, r.close())
-		default:
-			return err
-		}
-	}
 }
 
 // pragmas are what every connection says first. A commit is on the disk when it returns: synchronous = FULL.
@@ -134,7 +122,8 @@ func (s *Store) Close() error {
 		close(s.closed)
 		<-s.done
 		for range readers {
-			s.err = errors.Join(s.err, (<-s.pool).close())
+			<-s.pool.free
+			s.err = errors.Join(s.err, s.pool.take().close())
 		}
 		s.err = errors.Join(s.err, s.lock.Close())
 	})
@@ -144,8 +133,9 @@ func (s *Store) Close() error {
 // View reads, all of it from one state of the database.
 func (s *Store) View(ctx context.Context, read func(account.Tx) error) error {
 	select {
-	case r := <-s.pool:
-		defer func() { s.pool <- r }()
+	case <-s.pool.free:
+		r := s.pool.take()
+		defer s.pool.put(r)
 		return r.view(read)
 	case <-ctx.Done():
 		return ctx.Err()

@@ -8,9 +8,9 @@ import (
 )
 
 const userColumns = `u.seq, u.id, u.user_name, u.sign_in_name, u.email, u.name, u.language, u.external_id, u.state,
-	u.managed, u.protection, u.released, u.accepted, u.stale, u.addresses, u.revision, u.created, u.modified, p.profile`
+	u.managed, u.protection, u.released, u.accepted, u.stale, u.addresses, u.revision, u.created, u.modified, u.profile`
 
-const fromUsers = " FROM users u LEFT JOIN profiles p ON p.user = u.seq "
+const fromUsers = " FROM users u "
 
 func scanUser(s *stmt, u *account.UserRow) {
 	u.Seq, u.ID, u.UserName = s.int(0), s.text(1), s.text(2)
@@ -60,32 +60,19 @@ func keys(u *account.UserRow) (userName string, signIn, email any) {
 func (t *tx) InsertUser(u *account.UserRow) error {
 	userName, signIn, email := keys(u)
 	seq, err := t.insert(`INSERT INTO users (id, user_name, user_name_key, sign_in_name, sign_in_key, email, email_key, name, name_key,
-		language, external_id, state, active, managed, protection, released, accepted, stale, visible, addresses, revision, created, modified)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		language, external_id, state, active, managed, protection, released, accepted, stale, visible, addresses, revision, created, modified, profile)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		u.ID, u.UserName, userName, u.SignInName, signIn, u.Email, email, u.Name, account.Fold(u.Name),
 		u.Language, u.ExternalID, string(u.State), u.State.Live(), u.Managed, u.Protection, u.Released, u.Accepted, u.ProfileStale, u.Visible(),
-		strings.Join(u.Addresses, "\n"), u.Revision, u.Created.UnixMilli(), u.Modified.UnixMilli())
+		strings.Join(u.Addresses, "\n"), u.Revision, u.Created.UnixMilli(), u.Modified.UnixMilli(), u.Profile)
 	if err != nil {
 		return err
 	}
 	u.Seq = seq
-	if len(u.Profile) > 0 {
-		if _, err := t.exec("INSERT INTO profiles (user, profile) VALUES (?, ?)", seq, profile(u)); err != nil {
-			return err
-		}
-	}
 	if err := t.indexAddresses(seq, u.Addresses); err != nil {
 		return err
 	}
 	return t.tally(seq, one(u.Visible()), one(u.Visible() && u.State.Live()))
-}
-
-// profile is never nil: an empty one replaces what was there.
-func profile(u *account.UserRow) []byte {
-	if u.Profile == nil {
-		return []byte{}
-	}
-	return u.Profile
 }
 
 func one(b bool) int {
@@ -122,7 +109,7 @@ func (t *tx) UpdateUser(old, u *account.UserRow) error {
 		return err
 	}
 	if !bytes.Equal(old.Profile, u.Profile) {
-		if _, err := t.exec("INSERT INTO profiles (user, profile) VALUES (?, ?) ON CONFLICT (user) DO UPDATE SET profile = excluded.profile", u.Seq, profile(u)); err != nil {
+		if _, err := t.exec("UPDATE users SET profile = ? WHERE seq = ?", u.Profile, u.Seq); err != nil {
 			return err
 		}
 	}
@@ -136,8 +123,8 @@ func (t *tx) UpdateUser(old, u *account.UserRow) error {
 		}
 	}
 	if sameNames(old, u) {
-		_, err := t.exec(`UPDATE users SET state = ?, active = ?, managed = ?, protection = ?, released = ?, accepted = ?, stale = ?, visible = ?, revision = ?, modified = ? WHERE seq = ?`,
-			string(u.State), u.State.Live(), u.Managed, u.Protection, u.Released, u.Accepted, u.ProfileStale, u.Visible(), u.Revision, u.Modified.UnixMilli(), u.Seq)
+		_, err := t.exec(`UPDATE users SET state = ?, active = ?, managed = ?, protection = ?, released = ?, accepted = ?, stale = ?, revision = ?, modified = ? WHERE seq = ?`,
+			string(u.State), u.State.Live(), u.Managed, u.Protection, u.Released, u.Accepted, u.ProfileStale, u.Revision, u.Modified.UnixMilli(), u.Seq)
 		return err
 	}
 	userName, signIn, email := keys(u)
@@ -148,11 +135,12 @@ func (t *tx) UpdateUser(old, u *account.UserRow) error {
 	return err
 }
 
-// sameNames tells whether only what is not indexed by name changes, which leaves five indexes alone.
+// sameNames tells whether neither names nor visibility change, which leaves six indexes alone.
 func sameNames(a, b *account.UserRow) bool {
 	return a.UserName == b.UserName && a.SignInName == b.SignInName && a.Email == b.Email && a.Name == b.Name &&
 		a.Language == b.Language && a.ExternalID == b.ExternalID && len(a.Addresses) == len(b.Addresses) &&
-		strings.Join(a.Addresses, "\n") == strings.Join(b.Addresses, "\n") && (a.State == account.Deleted) == (b.State == account.Deleted)
+		strings.Join(a.Addresses, "\n") == strings.Join(b.Addresses, "\n") && (a.State == account.Deleted) == (b.State == account.Deleted) &&
+		a.Visible() == b.Visible()
 }
 
 func (t *tx) CountActive(group int64) (int, error) {

@@ -47,8 +47,8 @@ type writer struct {
 	lost    error           // why the transaction under way cannot be committed
 }
 
-func newWriter(path string) (*writer, error) {
-	c, err := connect(path, writerCache)
+func newWriter(path string, cacheKiB int) (*writer, error) {
+	c, err := connect(path, cacheKiB)
 	if err != nil {
 		return nil, err
 	}
