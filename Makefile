@@ -20,11 +20,16 @@ build:
 test: packages
 	$(GO) test -race -count=1 -timeout $(TIMEOUT) ./...
 
-# The browser tests use Debian's Chromium.
+# The browser tests use Debian's Chromium, the tests of the PostgreSQL store its PostgreSQL: the programs only, which the
+# tests start themselves, and no cluster.
+CLUSTERS := /etc/postgresql-common/createcluster.d
 packages:
-	@command -v chromium >/dev/null || { \
+	@want=; command -v chromium >/dev/null || want="chromium fonts-dejavu-core"; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || want="$$want postgresql"; \
+	[ -z "$$want" ] || { \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
+	  case "$$want" in *postgresql*) $$sudo mkdir -p $(CLUSTERS); echo 'create_main_cluster = false' | $$sudo tee $(CLUSTERS)/scimbridge.conf >/dev/null;; esac; \
+	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$want >/dev/null; }
 
 # The requirements of the RFCs, against a bridge of its own.
 check: build

@@ -49,7 +49,11 @@ type bridgeMailer struct{ *mail.Sender }
 
 // Send sends an invitation.
 func (b bridgeMailer) Send(ctx context.Context, m bridge.Mail) error {
-	return b.Sender.Send(ctx, mail.Invitation(m))
+	err := b.Sender.Send(ctx, mail.Invitation(m))
+	if errors.Is(err, mail.ErrAddress) || errors.Is(err, mail.ErrRefused) {
+		return fmt.Errorf("%w: %w", bridge.ErrUndeliverable, err)
+	}
+	return err
 }
 
 // mailer is the bridge's; nil where no mail server is named.

@@ -308,7 +308,8 @@ func (s *Service) Resend(ctx context.Context, user string) error {
 }
 
 // RefuseAcceptance notes that the keys a person proposed are not those of the holder of the link; of an invitation that
-// is due, that nobody who may has asked for its address. The person stays as he or she is, and is not asked for again.
+// is due or open, that nobody who may has asked for its address, or that it cannot be delivered: its link is dead. The
+// person stays as he or she is, and is not asked for again.
 func (s *Service) RefuseAcceptance(ctx context.Context, user string, number int, reason string) error {
 	if err := field("reason", reason, maxKey); err != nil {
 		return err
@@ -321,12 +322,13 @@ func (s *Service) RefuseAcceptance(ctx context.Context, user string, number int,
 		if i.Number != number {
 			return nil // overtaken
 		}
-		if i.State != InvitationAccepted && i.State != InvitationDue {
+		verb := "invitation.refused"
+		switch i.State {
+		case InvitationAccepted:
+			verb = "user.confirm.refused"
+		case InvitationDue, InvitationOpen:
+		default:
 			return tx.RemoveDue(row.Seq) // decided
-		}
-		verb := "user.confirm.refused"
-		if i.State == InvitationDue {
-			verb = "invitation.refused"
 		}
 		i.State, i.Reason = InvitationRefused, reason
 		return errors.Join(tx.PutInvitation(row.Seq, &i), tx.RemoveDue(row.Seq), s.enter(ctx, tx, verb, "user", user, reason))

@@ -14,6 +14,7 @@ type Store interface {
 	// function must have no effect but on Tx, since it may be run more than once.
 	Update(ctx context.Context, change func(Tx) error) error
 	// Backup writes a consistent copy to a path that does not exist, beside everything else that goes on.
+	// errors.ErrUnsupported where that is for the database's own tools to do.
 	Backup(ctx context.Context, path string) error
 	Close() error
 }

@@ -62,6 +62,11 @@ func attestation(k *keyset.Keyset, c keyset.Claim) []byte {
 // watchers see of the account goes through a function, if there is one.
 func openSite(t *testing.T, through func(bridge.Admission) bridge.Admission) *site {
 	t.Helper()
+	return openSiteWith(t, through, nil)
+}
+
+func openSiteWith(t *testing.T, through func(bridge.Admission) bridge.Admission, mailer bridge.Mailer) *site {
+	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "account.db"))
 	ok(t, err)
 	t.Cleanup(func() { ok(t, store.Close()) })
@@ -81,7 +86,7 @@ func openSite(t *testing.T, through func(bridge.Admission) bridge.Admission) *si
 		admission = through(admission)
 	}
 	s.watch = bridge.NewWatchers(bridge.WatcherConfig{
-		Account: admission, Lock: lock, Origin: func() string { return "https://account.example" }, Interval: time.Minute,
+		Account: admission, Lock: lock, Mailer: mailer, Origin: func() string { return "https://account.example" }, Interval: time.Minute,
 		Version: "test", Client: func() string { return "tester" }, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -27,9 +27,13 @@ type Mail struct {
 	Expires       time.Time
 }
 
+// ErrUndeliverable means that a mail cannot be delivered, however often it is sent.
+var ErrUndeliverable = errors.New("the invitation cannot be delivered")
+
 // Mailer sends invitations.
 type Mailer interface {
 	// Send hands a mail over to a mail server. The same mail may be sent twice; then it is recognisable as the same.
+	// ErrUndeliverable; other errors pass.
 	Send(ctx context.Context, m Mail) error
 }
 
@@ -67,6 +71,7 @@ type watcher struct {
 	last   time.Time  // when it last looked
 	err    error      // of the last look
 	faults map[string]string
+	later  map[string]time.Time // users whose mail could not be sent, and when it is tried again
 }
 
 const (
@@ -85,7 +90,9 @@ const (
 
 // NewWatchers makes watchers, which run once Run is called.
 func NewWatchers(c WatcherConfig) *Watchers {
-	w := func() *watcher { return &watcher{wake: make(chan struct{}, 1), faults: map[string]string{}} }
+	w := func() *watcher {
+		return &watcher{wake: make(chan struct{}, 1), faults: map[string]string{}, later: map[string]time.Time{}}
+	}
 	return &Watchers{WatcherConfig: c, provision: w(), confirm: w()}
 }
 
@@ -212,6 +219,24 @@ func (l *watcher) fault(id, text string) bool {
 		l.faults[id] = text
 	}
 	return true
+}
+
+// rests tells whether a user's mail is not to be tried again yet.
+func (l *watcher) rests(user string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return now.Before(l.later[user])
+}
+
+// rest lets a user's mail rest until a time; the zero time forgets it.
+func (l *watcher) rest(user string, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until.IsZero() {
+		delete(l.later, user)
+		return
+	}
+	l.later[user] = until
 }
 
 // maxFaults bounds what is remembered; whoever has more has one cause of all.
@@ -349,7 +374,10 @@ func (w *Watchers) invite(ctx context.Context, ring *keyring, i *account.Invitat
 		}
 	}
 	if w.Mailer == nil {
-		return true, nil
+		return i.State == account.InvitationDue, nil
+	}
+	if i.State == account.InvitationOpen && w.provision.rests(i.UserID, w.Clock()) {
+		return false, nil
 	}
 	return w.send(ctx, i, link)
 }
@@ -369,13 +397,19 @@ func (w *Watchers) send(ctx context.Context, i *account.InvitationRow, link stri
 	err = w.Mailer.Send(ctx, Mail{
 		AccountName: info.Name, Account: info.ID, User: i.UserID, Number: i.Number, To: i.Email, Name: i.Name, Language: i.Language, Link: link, Expires: expires,
 	})
+	if errors.Is(err, ErrUndeliverable) {
+		w.Log.WarnContext(ctx, "invitation not sent", "user", i.UserID, "error", err)
+		return true, w.Account.RefuseAcceptance(ctx, i.UserID, i.Number, err.Error())
+	}
 	if err != nil {
 		if w.provision.fault(i.UserID, "the invitation could not be mailed: "+err.Error()) {
 			w.Log.WarnContext(ctx, "invitation not sent", "user", i.UserID, "error", err)
 		}
-		return false, nil
+		w.provision.rest(i.UserID, w.Clock().Add(w.Interval))
+		return i.State == account.InvitationDue, nil
 	}
 	w.provision.fault(i.UserID, "")
+	w.provision.rest(i.UserID, time.Time{})
 	return true, w.Account.InvitationSent(ctx, i.UserID, i.Number)
 }
 

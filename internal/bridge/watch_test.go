@@ -1,10 +1,15 @@
 package bridge_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/keyset"
 )
 
 // group makes a group with members through SCIM.
@@ -159,5 +164,57 @@ func TestRotation(t *testing.T) {
 	}
 	if s.opens(t, crew.ID, grace.ID, account.UserHolder, graces) {
 		t.Error("who left has a grant")
+	}
+}
+
+// post is a mail server of the test.
+type post struct {
+	mu   sync.Mutex // guards what follows
+	sent []bridge.Mail
+	err  error
+}
+
+func (p *post) Send(_ context.Context, m bridge.Mail) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent = append(p.sent, m)
+	return p.err
+}
+
+// TestBridgeSendsTheMail: the account never sees the link, and what cannot be delivered is shown and not tried for ever.
+func TestBridgeSendsTheMail(t *testing.T) {
+	t.Parallel()
+	p := &post{}
+	s := openSiteWith(t, nil, p)
+	ada := s.person("ada@example.com", `,"displayName":"Ada","preferredLanguage":"de"`)
+	var i account.InvitationRow
+	until(t, "a mail", func() bool {
+		var err error
+		i, err = s.service.Invitation(t.Context(), ada.ID)
+		ok(t, err)
+		return !i.Sent.IsZero()
+	})
+	p.mu.Lock()
+	mails := slices.Clone(p.sent)
+	p.err = bridge.ErrUndeliverable
+	p.mu.Unlock()
+	if i.Link != "" || len(mails) != 1 || mails[0].To != "ada@example.com" || mails[0].Language != "de" || mails[0].Number != 1 || mails[0].AccountName != "Example" {
+		t.Fatalf("%+v, %+v", i, mails)
+	}
+	_, link, err := keyset.ParseLink(mails[0].Link)
+	ok(t, err)
+	s.accept(t, link)
+	until(t, "a confirmation", func() bool { return s.state(t, ada.ID) == account.Active })
+
+	grace := s.person("grace@example.com", "")
+	until(t, "a refusal", func() bool {
+		i, err := s.service.Invitation(t.Context(), grace.ID)
+		ok(t, err)
+		return i.State == account.InvitationRefused && i.Reason != ""
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.sent) != 2 {
+		t.Errorf("%d mails were tried", len(p.sent))
 	}
 }
