@@ -103,18 +103,7 @@ func TestCutConnections(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	verbs := map[string]int{}
-	for after := int64(0); ; {
-		list, err := k.Activity(t.Context(), after, 1000)
-		must(t, err)
-		for _, e := range list {
-			after = e.Number
-			verbs[e.Verb]++
-		}
-		if len(list) == 0 {
-			break
-		}
-	}
+	verbs := entries(t, k)
 	for verb, want := range map[string]int{"user.invite": workers * each, "group.members.add": workers * each, "user.release": workers * each / 2, "group.create": 1} {
 		if verbs[verb] != want {
 			t.Errorf("%s: %d times, want %d", verb, verbs[verb], want)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -13,8 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/account/accounttest"
+	"github.com/scimbridge/scimbridge/internal/keyset"
 )
 
 // faulty is a way to the service on which things go wrong, by chance with a fixed seed, but never so often in a row
@@ -138,5 +141,76 @@ func TestRemoteOverFaults(t *testing.T) {
 	t.Logf("%d faults", faults.Load())
 	if faults.Load() < 500 {
 		t.Error("hardly anything went wrong")
+	}
+}
+
+// TestAdmissionOverFaults: people are invited, accept and are confirmed once, whatever goes wrong on the way, and hold
+// the keys of their group at the end.
+func TestAdmissionOverFaults(t *testing.T) {
+	t.Parallel()
+	k := founded(t)
+	url, _ := serve(t, nil, k)
+	way := &http.Client{Transport: newFaulty(99)}
+	r := remote(t, url, way, k)
+	ctx := t.Context()
+	made, err := r.CreateGroup(ctx, account.NewGroup{ID: newID(t), Name: "Engineers"})
+	must(t, err)
+	must(t, k.NewGroupKey(ctx, made.Group.ID))
+	const people = 25
+	for i := range people {
+		name := fmt.Sprintf("u%d@example.com", i)
+		u, err := r.Invite(ctx, account.Invitation{ID: newID(t), Person: account.Person{UserName: name, Email: name}})
+		must(t, err)
+		_, err = r.ChangeGroup(ctx, made.Group.ID, account.GroupChange{Steps: []account.MemberStep{{Kind: account.Add, Users: []string{u.ID}}}})
+		must(t, err)
+		link, err := k.Invitations.Invitation(k.Newest, keyset.Invited{Account: k.ID, User: u.ID, Email: name, Number: 1})
+		must(t, err)
+		commitment := link.Commitment()
+		must(t, r.OpenInvitation(ctx, u.ID, account.Opening{Number: 1, Generation: k.Newest, Commitment: commitment[:]}))
+		must(t, r.InvitationSent(ctx, u.ID, 1))
+		p, err := accountapi.NewPerson(accountapi.PersonConfig{URL: url, HTTP: way})
+		must(t, err)
+		j, err := p.Join(ctx, link)
+		must(t, err)
+		keys, proposal, err := k.Propose(link, j.Email)
+		must(t, err)
+		must(t, p.Accept(ctx, link, proposal))
+		due, err := r.Due(ctx, "", 10)
+		must(t, err)
+		if len(due.People) != 1 {
+			t.Fatalf("%d people wait", len(due.People))
+		}
+		c, err := k.Confirmation(&due.People[0])
+		must(t, err)
+		must(t, r.Confirm(ctx, u.ID, c))
+		must(t, p.SignIn(ctx, k.ID, name, func(c keyset.ChallengeClaim) ([]byte, error) { return keys.Unlock.Sign(c), nil }))
+		own, err := p.Own(ctx)
+		must(t, err)
+		if len(own.Groups) != 1 || len(own.Groups[0].Grants) != 1 {
+			t.Fatalf("%s has %+v", name, own.Groups)
+		}
+	}
+	verbs := entries(t, k)
+	for _, verb := range []string{"user.invite", "invitation.open", "invitation.send", "user.accept", "user.confirm", "group.grant", "group.members.add"} {
+		if verbs[verb] != people {
+			t.Errorf("%s: %d times, want %d", verb, verbs[verb], people)
+		}
+	}
+}
+
+// entries counts those of the activity log by verb.
+func entries(t testing.TB, k *accounttest.Keyed) map[string]int {
+	t.Helper()
+	verbs := map[string]int{}
+	for after := int64(0); ; {
+		list, err := k.Activity(t.Context(), after, 1000)
+		must(t, err)
+		for _, e := range list {
+			after = e.Number
+			verbs[e.Verb]++
+		}
+		if len(list) == 0 {
+			return verbs
+		}
 	}
 }

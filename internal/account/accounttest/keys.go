@@ -248,24 +248,34 @@ func (k *Keyed) Admit(ctx context.Context, user string) error {
 	if err != nil {
 		return err
 	}
-	public, err := keyset.ParsePublic(c.Keys.Public)
+	confirmation, err := k.Confirmation(&c)
 	if err != nil {
 		return err
 	}
-	confirmation := account.Confirmation{Number: c.Number}
+	return k.Confirm(ctx, user, confirmation)
+}
+
+// Confirmation is what a bridge sends for somebody who waits for it.
+func (k *Keyed) Confirmation(c *account.Candidate) (account.Confirmation, error) {
+	out := account.Confirmation{Number: c.Number}
+	public, err := keyset.ParsePublic(c.Keys.Public)
+	if err != nil {
+		return out, err
+	}
+	serial := max(c.Keys.Serial, 1) // whoever has only proposed keys gets the first
 	if c.State == account.Accepted {
-		confirmation.Attestation = attest(k.Keyset, keyset.PersonClaim{Account: k.ID, User: user, Serial: c.Keys.Serial, Email: address(c.Email, user), Public: public})
+		out.Attestation = attest(k.Keyset, keyset.PersonClaim{Account: k.ID, User: c.UserID, Serial: serial, Email: address(c.Email, c.UserID), Public: public})
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, p := range c.Pending {
-		g, err := k.grant(k.Keyset, p.Group, p.Serial, account.Holder{Kind: account.UserHolder, ID: user, Serial: c.Keys.Serial}, public)
+		g, err := k.grant(k.Keyset, p.Group, p.Serial, account.Holder{Kind: account.UserHolder, ID: c.UserID, Serial: serial}, public)
 		if err != nil {
-			return err
+			return out, err
 		}
-		confirmation.Grants = append(confirmation.Grants, g)
+		out.Grants = append(out.Grants, g)
 	}
-	return k.Confirm(ctx, user, confirmation)
+	return out, nil
 }
 
 func (k *Keyed) candidate(ctx context.Context, user string) (account.Candidate, error) {
