@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -274,12 +276,15 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	if a.missing != nil {
 		health.Checks = missingChecks()
 	} else {
-		lock := bridge.NewLock(a.session, time.Now)
+		header, lock := a.session.Header(), bridge.NewLock(a.session, time.Now)
 		service, closeAccount, err := a.account(ctx, a.session, lock)
 		if err != nil {
 			return nil, nil, err
 		}
 		accounts, closeAll = service, closeAccount
+		if own, ok := service.(*account.Service); ok {
+			c.Account = a.people(own, header.Account, c.Trusted)
+		}
 		if err := a.unlock(lock); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
@@ -287,7 +292,6 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
-		header := a.session.Header()
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
 		c.Provider = bridge.New(bridge.Config{
 			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
@@ -323,6 +327,27 @@ func (a *assembly) unlock(lock *bridge.Lock) error {
 		return fmt.Errorf("OP_UNLOCK_TOKEN_FILE: the token in it is not the one of this scimsession: it is scb_%s_… and should be scb_%s_…. Put the token there that was made together with the scimsession", token.KeyID(), a.session.Header().TokenKeyID)
 	}
 	return nil
+}
+
+// people serves those who join the account that lives in this process. It begins with the first of them, since only
+// then the address is known that they come to.
+func (a *assembly) people(service *account.Service, id string, trusted []netip.Prefix) http.Handler {
+	serve := sync.OnceValues(func() (http.Handler, error) {
+		return accountapi.New(accountapi.Config{
+			Accounts: accountapi.Single(id, service), URL: a.origin(), Version: version, Trusted: trusted, Log: slog.New(slog.DiscardHandler), // the server logs the request
+		})
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.origin() == "" {
+			http.Error(w, "It is not known under which address people reach this account: set OP_PUBLIC_URL.", http.StatusServiceUnavailable)
+			return
+		}
+		h, err := serve()
+		if err != nil {
+			panic(err) // OP_PUBLIC_URL was checked at the start
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // driven is all that the bridge needs of an account.

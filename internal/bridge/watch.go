@@ -96,6 +96,7 @@ func (w *Watchers) Run(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
+	ctx = account.WithCaller(ctx, account.Caller{Kind: account.Integration})
 	var g sync.WaitGroup
 	g.Go(func() { w.follow(ctx) })
 	g.Go(func() { w.loop(ctx, w.provision, w.startProvision) })

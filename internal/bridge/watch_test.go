@@ -54,6 +54,14 @@ func TestAdmission(t *testing.T) {
 		t.Error("the owners cannot open the group")
 	}
 
+	entries, err := s.service.Activity(t.Context(), 0, 1000)
+	ok(t, err)
+	for _, e := range entries {
+		if e.Verb == "user.confirm" && e.Caller != account.Integration {
+			t.Errorf("%s confirms people", e.Caller)
+		}
+	}
+
 	// Who is in gets the keys of further groups without doing anything.
 	staff := s.group("Staff")
 	s.patch("/Groups/"+staff.ID, fmt.Sprintf(`{"op":"add","path":"members","value":[{"value":%q}]}`, ada.ID))

@@ -37,8 +37,11 @@ type Config struct {
 	Provider scimapi.Provider // nil: no scimsession is configured, so that there is nothing to serve
 	Lock     *bridge.Lock     // nil with Provider
 	Pages    http.Handler     // everything below /app
-	Health   *Health
-	Metrics  *Metrics
+	// Account serves the account's own API, for people who join, where the account lives in this process; nil: it does
+	// not.
+	Account http.Handler
+	Health  *Health
+	Metrics *Metrics
 	// Monitoring opens /monitoring, /health and /metrics and nothing else; empty: /monitoring is off.
 	Monitoring Secret
 	Trusted    []netip.Prefix // proxies whose X-Forwarded-* headers are believed
@@ -124,6 +127,10 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) string {
 			s.Pages.ServeHTTP(w, r)
 			return "/app"
 		}
+		if s.Account != nil && accountPath(segments[0]) {
+			s.Account.ServeHTTP(w, r)
+			return "/" + segments[0]
+		}
 	}
 	prefix, rest := base(segments)
 	if s.scim == nil {
@@ -135,6 +142,9 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) string {
 
 // noSession is what everything that needs a token answers where there is nothing to check it by.
 const noSession = "The bridge has no scimsession, so that it cannot serve anything yet. Open /app of this bridge in a browser: it says what is missing."
+
+// accountPath tells whether a path is the account's own.
+func accountPath(first string) bool { return first == "join" || first == "v1" || first == "assets" }
 
 // split takes a path apart. Empty segments vanish, so that doubled and trailing slashes do no harm.
 func split(path string) ([]string, error) {

@@ -78,7 +78,7 @@ func (h *Handler) challenge(r *request) (any, error) {
 		return nil, err
 	}
 	if (in.User == "") == (in.Integration == "") || len(in.User)+len(in.Integration) > maxSubject || in.Integration != "" && in.Generation < 1 {
-		return nil, &badRequest{"subject_invalid", "Name either an integration with its generation, or a user."}
+		return nil, &badRequest{codeSubject, "Name either an integration with its generation, or a user."}
 	}
 	svc, s, err := h.find(r.Context(), in.Account)
 	if err != nil {

@@ -20,7 +20,7 @@ func (r *request) ifMatch() (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64)
 	if err != nil || n < 1 || text != etag(n) {
-		return 0, &badRequest{"if_match_invalid", `If-Match is a revision in quotation marks, such as "7".`}
+		return 0, &badRequest{codeIfMatch, `If-Match is a revision in quotation marks, such as "7".`}
 	}
 	return n, nil
 }
@@ -35,7 +35,7 @@ func (r *request) number(name string, otherwise, most int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || n > most {
-		return 0, &badRequest{"query_invalid", name + " is a number from 0 to " + strconv.FormatInt(most, 10) + "."}
+		return 0, &badRequest{codeQuery, name + " is a number from 0 to " + strconv.FormatInt(most, 10) + "."}
 	}
 	return n, nil
 }
@@ -131,7 +131,7 @@ func (h *Handler) changeGroup(r *request) (any, error) {
 		return nil, err
 	}
 	if in.Show < 0 || in.Show > maxPage {
-		return nil, &badRequest{"body_malformed", "show is a number from 0 to " + strconv.Itoa(maxPage) + "."}
+		return nil, &badRequest{codeBody, "show is a number from 0 to " + strconv.Itoa(maxPage) + "."}
 	}
 	c := account.GroupChange{Name: in.Name, ExternalID: in.ExternalID, Profile: in.Profile, Strict: in.Strict, Show: in.Show}
 	var err error

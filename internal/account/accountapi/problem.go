@@ -129,6 +129,10 @@ const (
 	codeKeyMissing        = "idempotency_key_missing"
 	codeTimeout           = "timeout"
 	codeInternal          = "internal"
+	codeBody              = "body_malformed"
+	codeQuery             = "query_invalid"
+	codeIfMatch           = "if_match_invalid"
+	codeSubject           = "subject_invalid"
 	retryUnavailable      = 1 * time.Second
 	problemType           = "application/problem+json"
 	shortestKey           = 16 // characters of an idempotency key

@@ -17,10 +17,10 @@ import (
 // decode reads a body strictly: one JSON value in UTF-8, no member twice, none that is not known.
 func decode(raw []byte, into any) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
-		return &badRequest{"body_malformed", "The request has no body."}
+		return &badRequest{codeBody, "The request has no body."}
 	}
 	if err := json.Unmarshal(raw, into, json.RejectUnknownMembers(true)); err != nil {
-		return &badRequest{"body_malformed", "The body is not the JSON that this route takes: " + short(err.Error())}
+		return &badRequest{codeBody, "The body is not the JSON that this route takes: " + short(err.Error())}
 	}
 	return nil
 }
@@ -158,12 +158,12 @@ var (
 
 func (q *wireQuery) query() (account.Query, error) {
 	if q.Limit < 0 || q.Limit > maxPage || q.Offset < 0 || len(q.Terms) > maxTerms {
-		return account.Query{}, &badRequest{"query_invalid", fmt.Sprintf("A question has an offset of at least 0, a limit from 0 to %d and at most %d terms.", maxPage, maxTerms)}
+		return account.Query{}, &badRequest{codeQuery, fmt.Sprintf("A question has an offset of at least 0, a limit from 0 to %d and at most %d terms.", maxPage, maxTerms)}
 	}
 	if !slices.Contains(knownFields, q.Order) || slices.ContainsFunc(q.Terms, func(t wireTerm) bool {
 		return !slices.Contains(knownFields, t.Field) || !slices.Contains(knownOps, t.Op)
 	}) {
-		return account.Query{}, &badRequest{"query_invalid", "A term or the order names a field or a comparison that there is not."}
+		return account.Query{}, &badRequest{codeQuery, "A term or the order names a field or a comparison that there is not."}
 	}
 	return account.Query{
 		Terms: mapped(q.Terms, func(t *wireTerm) account.Term { return account.Term(*t) }), Order: q.Order, Descending: q.Descending,
@@ -233,7 +233,7 @@ func (s *wireStep) step() (account.MemberStep, error) {
 			return account.MemberStep{Kind: kind, Users: s.Users, Evidence: evidence(s.Evidence)}, nil
 		}
 	}
-	return account.MemberStep{}, &badRequest{"body_malformed", "A step is one of add, remove and replace."}
+	return account.MemberStep{}, &badRequest{codeBody, "A step is one of add, remove and replace."}
 }
 
 // evidence is a list of evidence as it was before JSON made none and an empty one the same.

@@ -326,3 +326,9 @@ func (k *Keyed) SetState(ctx context.Context, id string, s account.State) (accou
 	}
 	return k.Service.SetState(ctx, id, s)
 }
+
+// NewID makes an id as a bridge does.
+func NewID(t testing.TB) string {
+	t.Helper()
+	return newID(t)
+}
