@@ -26,7 +26,15 @@ type accountVerb struct {
 	Protect         protectVerb      `cmd:"" help:"Protect a person from being suspended by the identity provider."`
 	ConfirmUserName nameVerb         `cmd:"" help:"Settle a person's change of user name."`
 	Groups          groupsVerb       `cmd:"" help:"List groups, also those that provisioning does not see."`
-	Adopt           adoptVerb        `cmd:"" help:"Hand a group over to provisioning."`
+	Adopt           adoptVerb        `cmd:"" help:"Hand a group and its key over to provisioning."`
+	Invitations     invitationsVerb  `cmd:"" help:"List who is invited, waits, was refused or came too late, with the reasons."`
+	Outbox          outboxVerb       `cmd:"" help:"Show the links that nobody mails."`
+	Resend          resendVerb       `cmd:"" help:"Invite a person anew; the links before are dead."`
+	Policy          policyVerb       `cmd:"" help:"Show or set what holds for everybody."`
+	Guard           guardVerb        `cmd:"" help:"Look at what the guard holds back, and approve it."`
+	Integration     integrationVerb  `cmd:"" help:"Look after the integration's credentials."`
+	Owner           ownerVerb        `cmd:"" help:"Look after the owners."`
+	Recover         recoverVerb      `cmd:"" help:"Let a person make new keys who has lost password or emergency kit."`
 	Activity        activityVerb     `cmd:"" help:"Print the activity log."`
 	Verify          verifyVerb       `cmd:"" help:"Check that the activity log is whole and unaltered."`
 	Backup          backupVerb       `cmd:"" help:"Write a copy of the account, beside a running process too."`
@@ -335,18 +343,36 @@ func groupView(g *account.Group) any {
 
 type adoptVerb struct {
 	where
-	Group string `arg:"" help:"Id of the group."`
+	Group string `arg:"" help:"Id or name of the group."`
+	kitFlags
 }
 
-// Run adopts a group.
+// Run adopts a group. In an account with keys the owner hands the group's key over with it.
 func (v *adoptVerb) Run(ctx context.Context, e *environment) error {
-	return v.with(ctx, func(a accountapi.Administrator) error {
-		g, err := a.Adopt(ctx, v.Group)
-		if errors.Is(err, account.ErrNotFound) {
-			return fmt.Errorf("there is no group with the id %q (scimbridge account groups lists them)", v.Group)
+	dir, err := v.folder()
+	if err != nil {
+		return err
+	}
+	return administer(ctx, dir, func(a accountapi.Administrator) error {
+		g, err := groupNamed(ctx, a, v.Group)
+		if err != nil {
+			return err
+		}
+		if g.Privileged || g.Managed { // known before anybody is asked for a password
+			_, err = a.Adopt(ctx, g.ID)
+			return fmt.Errorf("group %s: %w", g.ID, err)
+		}
+		o, err := ownerOf(ctx, e, a, v.withDev(dir))
+		if err != nil {
+			return err
+		}
+		if o != nil {
+			g, err = o.Adopt(ctx, a, g)
+		} else {
+			g, err = a.Adopt(ctx, g.ID)
 		}
 		if err != nil {
-			return fmt.Errorf("group %s: %w", v.Group, err)
+			return fmt.Errorf("group %s: %w", g.ID, ownerProblem(err))
 		}
 		if v.JSON {
 			return printJSON(e, groupView(&g))

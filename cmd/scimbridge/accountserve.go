@@ -27,6 +27,7 @@ type accountServeVerb struct {
 	MetricsTokenFile string   `name:"metrics-token-file" env:"OP_ACCOUNT_METRICS_TOKEN_FILE" placeholder:"FILE" help:"File with the token that opens /metrics. Without it /metrics is off."`
 	TrustedProxies   []string `name:"trusted-proxies" env:"OP_TRUSTED_PROXIES" placeholder:"CIDR,…" default:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" help:"Addresses of proxies whose X-Forwarded-For is believed. \"none\": no proxy."`
 	JSON             bool     `name:"json" help:"Print one line of JSON when ready: url, account."`
+	mailSettings
 	logSettings
 }
 
@@ -53,8 +54,16 @@ func (v *accountServeVerb) Run(ctx context.Context, e *environment) (err error) 
 	if len(info.Root) == 0 {
 		return errors.New("this account was founded without keys, so that nobody can sign in at it from elsewhere. Serve it in the bridge's own process, with scimbridge serve --data DIR, or found one with keys: scimbridge credentials new --data DIR")
 	}
+	post, err := v.sender()
+	if err != nil {
+		return err
+	}
 	stop := housekeep(ctx, service)
 	defer stop()
+	if post != nil {
+		stopPost := deliver(ctx, service, post, log)
+		defer stopPost()
+	}
 	socket, err := accountapi.Listen(socketPath(dir), service, log)
 	if err != nil {
 		return err

@@ -45,18 +45,27 @@ func (k kitFlags) withDev(dir string) kitFlags {
 	return k
 }
 
-// read reads the kit and the password.
-func (k kitFlags) read(e *environment) (keyset.Kit, string, error) {
+// kit reads the kit.
+func (k kitFlags) kit() (keyset.Kit, error) {
 	if k.Kit == "" {
-		return keyset.Kit{}, "", errors.New("this needs an emergency kit. Name the file with --kit FILE")
+		return keyset.Kit{}, errors.New("this needs an emergency kit. Name the file with --kit FILE")
 	}
 	raw, err := os.ReadFile(k.Kit)
 	if err != nil {
-		return keyset.Kit{}, "", fmt.Errorf("--kit: %w", err)
+		return keyset.Kit{}, fmt.Errorf("--kit: %w", err)
 	}
 	kit, err := keyset.ParseKit(string(raw))
 	if err != nil {
-		return kit, "", fmt.Errorf("%s: %w. Name the file that was written or printed when the keys were made, unchanged", k.Kit, err)
+		return kit, fmt.Errorf("%s: %w. Name the file that was written or printed when the keys were made, unchanged", k.Kit, err)
+	}
+	return kit, nil
+}
+
+// read reads the kit and the password.
+func (k kitFlags) read(e *environment) (keyset.Kit, string, error) {
+	kit, err := k.kit()
+	if err != nil {
+		return kit, "", err
 	}
 	password, err := k.password(e, "Password of "+printable(kit.Email)+": ", false)
 	return kit, password, err

@@ -22,7 +22,7 @@ import (
 
 // siteCommand is "site DIR E-MAIL…" in a script: it founds an account in a folder, serves it as an account service and
 // its socket do, runs a bridge's watchers on it, invites people at those addresses and puts them into the managed group
-// Crew. The owner's kit is DIR-kit, the password is in the file password. $URL is the service's address, $SESSION the
+// Crew, the first of them also into Legacy, which nobody has handed over. The owner's kit is DIR-kit, the password is in the file password. $URL is the service's address, $SESSION the
 // scimsession and $TOKEN_FILE its token. Everything ends with the script.
 func siteCommand(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
@@ -111,7 +111,9 @@ func inviteAll(ctx context.Context, service *account.Service, s *keyset.Secrets,
 		crew.Members = append(crew.Members, id)
 		crew.Evidence = append(crew.Evidence, evidence(keyset.MembershipClaim{Account: s.Account(), Group: group, User: id}))
 	}
-	_, err = service.CreateGroup(ctx, crew)
+	if _, err = service.CreateGroup(ctx, crew); err == nil {
+		_, err = service.MakeGroup(ctx, "Legacy", crew.Members[:min(len(crew.Members), 1)])
+	}
 	return err
 }
 

@@ -31,7 +31,6 @@ import (
 // server is a mail server that keeps what it gets.
 type server struct {
 	port int
-	pool *x509.CertPool
 
 	mu     sync.Mutex // guards what follows
 	got    []string

@@ -204,6 +204,16 @@ func (c *Client) Deactivate(ctx context.Context, cancel bool) error {
 	return c.do(ctx, "deactivate", arguments{}.with(cancel))
 }
 
+// HeldChanges lists what the guard holds back.
+func (c *Client) HeldChanges(ctx context.Context) ([]account.Held, error) {
+	return call[[]account.Held](ctx, c, "held", arguments{})
+}
+
+// Approve makes what the guard holds back.
+func (c *Client) Approve(ctx context.Context) (int, error) {
+	return call[int](ctx, c, "approve", arguments{})
+}
+
 // KeysOf reads a user's keys.
 func (c *Client) KeysOf(ctx context.Context, user string) (account.PersonKeys, error) {
 	return call[account.PersonKeys](ctx, c, "keys-of", arguments{ID: user})
