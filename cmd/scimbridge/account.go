@@ -54,6 +54,7 @@ func asAdministrator(ctx context.Context) context.Context {
 type where struct {
 	Data string `name:"data" env:"OP_DATA_DIR" placeholder:"DIR" help:"Folder with the account. Not set: the folder of dev."`
 	JSON bool   `name:"json" help:"Print JSON."`
+	databaseSettings
 }
 
 func (w *where) folder() (string, error) { return (&devVerb{Data: w.Data}).folder() }
@@ -64,7 +65,7 @@ func (w *where) with(ctx context.Context, act func(accountapi.Administrator) err
 	if err != nil {
 		return err
 	}
-	return administer(ctx, dir, act)
+	return place{dir, w.databaseSettings}.administer(ctx, act)
 }
 
 func administer(ctx context.Context, dir string, act func(accountapi.Administrator) error) error {

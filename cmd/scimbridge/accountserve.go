@@ -27,6 +27,7 @@ type accountServeVerb struct {
 	MetricsTokenFile string   `name:"metrics-token-file" env:"OP_ACCOUNT_METRICS_TOKEN_FILE" placeholder:"FILE" help:"File with the token that opens /metrics. Without it /metrics is off."`
 	TrustedProxies   []string `name:"trusted-proxies" env:"OP_TRUSTED_PROXIES" placeholder:"CIDR,…" default:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" help:"Addresses of proxies whose X-Forwarded-For is believed. \"none\": no proxy."`
 	JSON             bool     `name:"json" help:"Print one line of JSON when ready: url, account."`
+	databaseSettings
 	mailSettings
 	logSettings
 }
@@ -35,6 +36,9 @@ type accountServeVerb struct {
 func (v *accountServeVerb) Run(ctx context.Context, e *environment) (err error) {
 	log := v.logger(e.stderr)
 	e.announce(log)
+	if v.DatabaseURL != "" {
+		return v.serveDatabase(ctx, e, log)
+	}
 	dir, err := (&devVerb{Data: v.Data}).folder()
 	if err != nil {
 		return err
@@ -75,6 +79,36 @@ func (v *accountServeVerb) Run(ctx context.Context, e *environment) (err error) 
 	}
 	config.Accounts = accountapi.Single(info.ID, service)
 	return v.serve(ctx, e, config, listener, info.ID)
+}
+
+// serveDatabase serves the accounts of a database. Administrators use the database itself, so that there is no socket.
+func (v *accountServeVerb) serveDatabase(ctx context.Context, e *environment, log *slog.Logger) (err error) {
+	p := place{databaseSettings: v.databaseSettings}
+	db, err := p.database(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if v.AccountID != "" {
+		if _, err := p.choose(ctx, db); err != nil {
+			return err
+		}
+	}
+	post, err := v.sender()
+	if err != nil {
+		return err
+	}
+	all := newTenants(ctx, db, v.AccountID, post, log)
+	defer all.close()
+	if err := all.awake(ctx); err != nil {
+		return err
+	}
+	config, listener, err := v.config(log)
+	if err != nil {
+		return err
+	}
+	config.Accounts = all
+	return v.serve(ctx, e, config, listener, v.AccountID)
 }
 
 // config listens, and reads all settings that may be wrong.

@@ -207,6 +207,9 @@ func sources(ctx *kong.Context, env map[string]string) []setting {
 		if flags[f] {
 			s.source = "--" + f.Name
 		}
+		if f.Name == "database-url" {
+			s.value = redactedURL(s.value)
+		}
 		if f.Name == "session" || strings.HasSuffix(f.Name, "-file") && !likeFile(s.value) {
 			s.value = "[not shown]"
 		}

@@ -41,7 +41,11 @@ type credentialsNewVerb struct {
 	URL      string        `name:"url" placeholder:"URL" help:"Address of the account service that the bridge is to speak to. Not set: the account is in the bridge's own process."`
 	Overlap  time.Duration `name:"overlap" placeholder:"24h" help:"How long the credentials before go on working beside the new ones; at most 24h. Not set: they end at once."`
 	Previous string        `name:"previous" placeholder:"FILE" help:"The scimsession before, for an overlap. Not set: the file that the new one replaces."`
+	Another  bool          `name:"another" help:"Make a further account in the database, beside those that are there."`
+	databaseSettings
 }
+
+func (v *credentialsNewVerb) place(dir string) place { return place{dir, v.databaseSettings} }
 
 // Run makes credentials.
 func (v *credentialsNewVerb) Run(ctx context.Context, e *environment) error {
@@ -65,7 +69,7 @@ func (v *credentialsNewVerb) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	return administer(ctx, dir, func(a accountapi.Administrator) error {
+	return v.after(dir, o).administer(ctx, func(a accountapi.Administrator) error {
 		if o == nil {
 			if o, err = ownerOf(ctx, e, a, kitFlags{v.Kit, v.PasswordFile}.withDev(dir)); err != nil {
 				return err
@@ -80,6 +84,15 @@ func (v *credentialsNewVerb) Run(ctx context.Context, e *environment) error {
 		}
 		return v.report(e, out, made, o != nil)
 	})
+}
+
+// after is the place of the account once it has been founded: in a database with others, it is the owner's.
+func (v *credentialsNewVerb) after(dir string, o *owner.Owner) place {
+	p := v.place(dir)
+	if o != nil && p.inDatabase() {
+		p.AccountID = o.Account()
+	}
+	return p
 }
 
 // credentials checks what is asked for.
@@ -152,10 +165,13 @@ func same(a, b string) bool {
 
 // found makes a new account where the folder has none, and returns its owner, unlocked.
 func (v *credentialsNewVerb) found(ctx context.Context, e *environment, dir string) (*owner.Owner, error) {
-	err := administer(ctx, dir, func(a accountapi.Administrator) error {
+	err := v.place(dir).administer(ctx, func(a accountapi.Administrator) error {
 		_, err := a.Describe(ctx)
 		return err
 	})
+	if v.Another && v.DatabaseURL != "" {
+		err = errEmptyDatabase // whatever else is in it
+	}
 	if err == nil && v.Owner != "" {
 		fmt.Fprintf(e.stderr, "%s has an account already; --owner is for a new one and changes nothing.\n", dir)
 	}
@@ -163,6 +179,9 @@ func (v *credentialsNewVerb) found(ctx context.Context, e *environment, dir stri
 		return nil, err
 	}
 	if v.Owner == "" {
+		if v.DatabaseURL != "" {
+			return nil, fmt.Errorf("%w. To make one, name its owner: --owner E-MAIL --owner-name NAME", errEmptyDatabase)
+		}
 		return nil, fmt.Errorf("there is no account in %s yet. To make one, name its owner: --owner E-MAIL --owner-name NAME", dir)
 	}
 	if a, err := mail.ParseAddress(v.Owner); err != nil || a.Address != v.Owner {
@@ -195,7 +214,7 @@ func (v *credentialsNewVerb) make(ctx context.Context, e *environment, dir strin
 	if err != nil {
 		return nil, err
 	}
-	service, closeStore, err := openAccount(ctx, dir, (&logSettings{}).logger(e.stderr))
+	service, closeStore, err := v.place(dir).create(ctx, made.kit.Account, (&logSettings{}).logger(e.stderr))
 	if err == nil {
 		err = errors.Join(made.found(ctx, service, v.Kit), closeStore())
 	}

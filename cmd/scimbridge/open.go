@@ -45,7 +45,7 @@ func (v *openVerb) Run(ctx context.Context, e *environment) error {
 	if kit.URL != "" {
 		k, err = memberGroup(ctx, kit, password, name, sealed.Serial)
 	} else {
-		err = administer(ctx, dir, func(a accountapi.Administrator) (err error) {
+		err = place{dir, v.databaseSettings}.administer(ctx, func(a accountapi.Administrator) (err error) {
 			k, err = ownerGroup(ctx, a, kit, password, name, sealed.Serial)
 			return err
 		})

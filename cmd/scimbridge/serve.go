@@ -361,10 +361,7 @@ func (a *assembly) account(ctx context.Context, session *keyset.Session, lock *b
 	if a.data == "" {
 		return remote(session, lock)
 	}
-	if err := holdsAccount(a.data); err != nil {
-		return nil, nil, err
-	}
-	service, closeStore, err := openAccount(ctx, a.data, a.log)
+	service, closeStore, err := place{dir: a.data}.open(ctx, a.log)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -136,6 +136,9 @@ func (o *Owner) openOwners(ctx context.Context, a Account) error {
 	return fmt.Errorf("%w: the key of the owners' group has not been granted to them", ErrNotOwner)
 }
 
+// Account is the id of the account.
+func (o *Owner) Account() string { return o.account }
+
 // Fingerprint is the root of trust in which all of the account's trust begins.
 func (o *Owner) Fingerprint() string { return o.root.String() }
 
