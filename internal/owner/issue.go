@@ -3,6 +3,7 @@ package owner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -127,6 +128,7 @@ func (o *Owner) handTo(ctx context.Context, a Account, to account.Holder, public
 			grants, names = append(grants, grant), append(names, g.Name)
 		}
 		if len(page) < pageSize {
+			slices.Sort(names)
 			return grants, names, nil
 		}
 	}
