@@ -117,6 +117,9 @@ func parse(e *environment) (verb, error) {
 		}
 		env[k] = v
 	}
+	if err := passwordOnCommandLine(e.args); err != nil {
+		return nil, err
+	}
 	ctx, err := parser.Parse(spoken(e.args))
 	if exited {
 		return nil, nil

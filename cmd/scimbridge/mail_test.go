@@ -80,7 +80,7 @@ func invite(t *testing.T, service *account.Service, email string) {
 	if _, err := service.Invite(t.Context(), account.Invitation{ID: id, Person: account.Person{UserName: email, Email: email}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := service.OpenInvitation(t.Context(), id, account.Opening{Number: 1, Generation: 1, Commitment: make([]byte, len(keyset.Signer{})), Link: "https://account.example.com/join/x"}); err != nil {
+	if _, err := service.OpenInvitations(t.Context(), []account.Opening{{User: id, Number: 1, Generation: 1, Commitment: make([]byte, len(keyset.Signer{})), Link: "https://account.example.com/join/x"}}); err != nil {
 		t.Fatal(err)
 	}
 }

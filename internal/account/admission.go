@@ -94,6 +94,7 @@ type Proposal struct {
 
 // Opening makes a due invitation's link work.
 type Opening struct {
+	User       string // id
 	Number     int
 	Generation int    // of the invitation key
 	Commitment []byte // 32 bytes: SHA-256 of what the holder of the link presents

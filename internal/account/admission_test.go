@@ -59,7 +59,11 @@ func (k *keyed) openNext(t testing.TB, user string) int {
 	for _, i := range due.Invitations {
 		if i.UserID == user {
 			sum := sha256.Sum256(link)
-			must(t, k.OpenInvitation(t.Context(), user, account.Opening{Number: i.Number, Generation: 1, Commitment: sum[:], Link: "https://a.example/join/x#y"}))
+			open, err := k.OpenInvitations(t.Context(), []account.Opening{{User: user, Number: i.Number, Generation: 1, Commitment: sum[:], Link: "https://a.example/join/x#y"}})
+			must(t, err)
+			if len(open) != 1 {
+				t.Fatal("not opened")
+			}
 			return i.Number
 		}
 	}

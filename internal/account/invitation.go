@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -106,32 +108,39 @@ func (s *Service) closeInvitation(ctx context.Context, tx Tx, row *UserRow, end 
 	return tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: end, Email: i.Email, Evidence: i.Evidence, Generation: i.Generation, Commitment: i.Commitment, Sent: i.Sent, Reason: reason})
 }
 
-// OpenInvitation makes a due invitation's link work. The same call again changes nothing. ErrNotFound; ErrState where
-// the invitation is not due.
-func (s *Service) OpenInvitation(ctx context.Context, user string, o Opening) error {
-	if len(o.Commitment) != sha256.Size || o.Number < 1 || o.Generation < 1 {
-		return &InvalidError{"invitation", "has no number, generation or commitment"}
+// OpenInvitations makes links of due invitations work, and returns the users whose link does then. Those left out were
+// withdrawn or made anew in the meantime. The same call again changes nothing.
+func (s *Service) OpenInvitations(ctx context.Context, list []Opening) ([]string, error) {
+	for i := range list {
+		o := &list[i]
+		if len(o.Commitment) != sha256.Size || o.Number < 1 || o.Generation < 1 {
+			return nil, &InvalidError{"invitation", "has no number, generation or commitment"}
+		}
+		if err := field("link", o.Link, maxLink); err != nil {
+			return nil, err
+		}
 	}
-	if err := field("link", o.Link, maxLink); err != nil {
-		return err
-	}
-	return s.update(ctx, "invitation.open", "user", user, func(tx Tx) error {
-		row, i, err := invitationOf(tx, user)
-		if err != nil {
-			return err
+	var open []string
+	err := s.update(ctx, "invitation.open", "account", "", func(tx Tx) error {
+		open = open[:0]
+		expires := s.now().Add(invitationLife)
+		for i := range list {
+			ok, err := tx.OpenInvitation(&list[i], expires)
+			if err != nil {
+				return err
+			}
+			if ok {
+				open = append(open, list[i].User)
+			}
 		}
-		if i.State == InvitationOpen && i.Number == o.Number && string(i.Commitment) == string(o.Commitment) {
-			return nil
+		for part := range slices.Chunk(open, namedMembers) {
+			if err := s.enter(ctx, tx, "invitation.open", "account", "", strings.Join(part, " ")); err != nil {
+				return err
+			}
 		}
-		if i.State != InvitationDue || i.Number != o.Number {
-			return fmt.Errorf("%w: invitation %d is not due", ErrState, o.Number)
-		}
-		i.State, i.Generation, i.Commitment, i.Link, i.Expires = InvitationOpen, o.Generation, o.Commitment, o.Link, s.now().Add(invitationLife)
-		if err := tx.PutInvitation(row.Seq, &i); err != nil {
-			return err
-		}
-		return s.enter(ctx, tx, "invitation.open", "user", user, strconv.Itoa(i.Number))
+		return nil
 	})
+	return open, err
 }
 
 // maxLink bounds a link in bytes: an address, three names and a secret.

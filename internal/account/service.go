@@ -253,6 +253,9 @@ func (s *Service) keyed(tx Tx) (bool, error) {
 		return true, nil
 	}
 	root, err := tx.Setting(settingRoot)
+	if root != "" {
+		s.hasKeys.Store(true)
+	}
 	return root != "", err
 }
 

@@ -21,8 +21,9 @@ type Admission interface {
 	// Invitations lists invitations in any of the states, strictly after a user's id, at most limit. It is for people to
 	// look at.
 	Invitations(ctx context.Context, states []account.InvitationState, after string, limit int) ([]account.InvitationRow, error)
-	// OpenInvitation makes a due invitation's link work. ErrState where it is not due any more.
-	OpenInvitation(ctx context.Context, user string, o account.Opening) error
+	// OpenInvitations makes links of due invitations work, and returns the users whose link does then; the others'
+	// were withdrawn or made anew in the meantime.
+	OpenInvitations(ctx context.Context, list []account.Opening) ([]string, error)
 	// InvitationSent notes that the bridge has sent the mail with the link.
 	InvitationSent(ctx context.Context, user string, number int) error
 	// KeyGroup gives a group its first key, or a new one. ErrRevision where somebody else was faster.

@@ -300,15 +300,11 @@ func (w *Watchers) startProvision(ctx context.Context, ring *keyring) error {
 				return w.keyGroup(ctx, ring, &due.Groups[i])
 			})
 		}
-		for i := range due.Invitations {
-			g.Go(func() error {
-				ok, err := w.invite(ctx, ring, &due.Invitations[i])
-				if ok {
-					done.Add(1)
-				}
-				return err
-			})
-		}
+		g.Go(func() error {
+			n, err := w.invite(ctx, ring, due.Invitations)
+			done.Add(int64(n))
+			return err
+		})
 		if err := g.Wait(); err != nil {
 			return err
 		}
@@ -330,56 +326,106 @@ func (w *Watchers) keyGroup(ctx context.Context, ring *keyring, g *account.Group
 	return err
 }
 
-// invite makes the link of an invitation and sees to its delivery. It tells whether something was done.
-func (w *Watchers) invite(ctx context.Context, ring *keyring, i *account.InvitationRow) (bool, error) {
+// letter is an invitation with its link.
+type letter struct {
+	*account.InvitationRow
+	link string
+}
+
+// invite makes the links of invitations, all of them with one change of the account, and sees to their delivery. It
+// tells how much was done.
+func (w *Watchers) invite(ctx context.Context, ring *keyring, list []account.InvitationRow) (done int, err error) {
+	if len(list) == 0 {
+		return 0, nil
+	}
+	origin := w.Origin()
+	if origin == "" {
+		return 0, errors.New("it is not known under which address people reach the account: set OP_PUBLIC_URL")
+	}
+	var openings []account.Opening
+	var letters []letter
+	for i := range list {
+		row := &list[i]
+		invitation, ok, err := w.invitation(ctx, ring, row)
+		if err != nil {
+			return done, err
+		}
+		if !ok {
+			continue
+		}
+		letters = append(letters, letter{row, invitation.Link(origin)})
+		if row.State == account.InvitationDue {
+			commitment := invitation.Commitment()
+			o := account.Opening{User: row.UserID, Number: row.Number, Generation: ring.secrets.Generation(), Commitment: commitment[:]}
+			if w.Mailer == nil {
+				o.Link = letters[len(letters)-1].link
+			}
+			openings = append(openings, o)
+		}
+	}
+	open := map[string]bool{}
+	if len(openings) > 0 {
+		users, err := w.Account.OpenInvitations(ctx, openings)
+		if err != nil {
+			return done, err
+		}
+		for _, user := range users {
+			open[user] = true
+		}
+	}
+	done += len(openings)
+	if w.Mailer == nil {
+		return done, nil
+	}
+	return w.post(ctx, letters, open, done)
+}
+
+// invitation makes the invitation that a row is of. ok is false where there is none to be made; a row for whose address
+// nobody has asked is refused.
+func (w *Watchers) invitation(ctx context.Context, ring *keyring, i *account.InvitationRow) (invitation keyset.Invitation, ok bool, err error) {
 	id := ring.secrets.Account()
-	if !proves(i.Evidence, keyset.InviteeClaim{Account: id, User: i.UserID, Email: i.Email}, ring.trust.MaySign) {
+	if !ring.proves(i.Evidence, keyset.InviteeClaim{Account: id, User: i.UserID, Email: i.Email}) {
 		if i.State != account.InvitationDue {
-			return false, nil
+			return invitation, false, nil
 		}
 		const reason = "no identity provider has asked for this address; change the person there once more"
 		w.Log.WarnContext(ctx, "invitation refused", "user", i.UserID, "reason", reason)
-		return true, w.Account.RefuseAcceptance(ctx, i.UserID, i.Number, reason)
+		return invitation, false, w.Account.RefuseAcceptance(ctx, i.UserID, i.Number, reason)
 	}
 	generation := ring.secrets.Generation()
 	if i.State == account.InvitationOpen {
 		generation = i.Generation
 	}
-	invitation, err := ring.secrets.Invitation(generation, keyset.Invited{Account: id, User: i.UserID, Email: i.Email, Number: i.Number})
+	invitation, err = ring.secrets.Invitation(generation, keyset.Invited{Account: id, User: i.UserID, Email: i.Email, Number: i.Number})
 	if errors.Is(err, keyset.ErrKeyGone) {
-		return false, nil // the account makes it due again when credentials are replaced
+		return invitation, false, nil // the account makes it due again when credentials are replaced
 	}
 	if err != nil {
 		w.provision.fault(i.UserID, "no link can be made: "+err.Error())
-		return false, nil
+		return invitation, false, nil
 	}
-	origin := w.Origin()
-	if origin == "" {
-		return false, errors.New("it is not known under which address people reach the account: set OP_PUBLIC_URL")
-	}
-	link := invitation.Link(origin)
-	opening := account.Opening{Number: i.Number, Generation: generation}
-	commitment := invitation.Commitment()
-	opening.Commitment = commitment[:]
-	if w.Mailer == nil {
-		opening.Link = link
-	}
-	if i.State == account.InvitationDue {
-		err := w.Account.OpenInvitation(ctx, i.UserID, opening)
-		if errors.Is(err, account.ErrState) || errors.Is(err, account.ErrNotFound) {
-			return true, nil // overtaken
+	return invitation, true, nil
+}
+
+// post sends the letters whose links work, several at once. It tells how much was done.
+func (w *Watchers) post(ctx context.Context, letters []letter, open map[string]bool, done int) (int, error) {
+	var sent atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers)
+	for _, l := range letters {
+		if l.State == account.InvitationDue && !open[l.UserID] || l.State == account.InvitationOpen && w.provision.rests(l.UserID, w.Clock()) {
+			continue
 		}
-		if err != nil {
-			return false, err
-		}
+		g.Go(func() error {
+			ok, err := w.send(ctx, l.InvitationRow, l.link)
+			if ok {
+				sent.Add(1)
+			}
+			return err
+		})
 	}
-	if w.Mailer == nil {
-		return i.State == account.InvitationDue, nil
-	}
-	if i.State == account.InvitationOpen && w.provision.rests(i.UserID, w.Clock()) {
-		return false, nil
-	}
-	return w.send(ctx, i, link)
+	err := g.Wait()
+	return done + int(sent.Load()), err
 }
 
 // invitationLife is how long the account lets a link live, for the mail to say so.
@@ -406,7 +452,7 @@ func (w *Watchers) send(ctx context.Context, i *account.InvitationRow, link stri
 			w.Log.WarnContext(ctx, "invitation not sent", "user", i.UserID, "error", err)
 		}
 		w.provision.rest(i.UserID, w.Clock().Add(w.Interval))
-		return i.State == account.InvitationDue, nil
+		return false, nil
 	}
 	w.provision.fault(i.UserID, "")
 	w.provision.rest(i.UserID, time.Time{})

@@ -89,7 +89,8 @@ func (s *site) join(t *testing.T, bridge *keyset.Secrets, email string) *member 
 	i, err := bridge.Invitation(bridge.Generation(), keyset.Invited{Account: s.kit.Account, User: id, Email: email, Number: 1})
 	must(t, err)
 	commitment := i.Commitment()
-	must(t, s.OpenInvitation(t.Context(), id, account.Opening{Number: 1, Generation: bridge.Generation(), Commitment: commitment[:]}))
+	_, err = s.OpenInvitations(t.Context(), []account.Opening{{User: id, Number: 1, Generation: bridge.Generation(), Commitment: commitment[:]}})
+	must(t, err)
 	m := &member{id: id, email: email}
 	m.accept(t, s, i)
 	c, err := s.Candidate(t.Context(), id)

@@ -207,7 +207,7 @@ func (h *Handler) table() []route {
 		{"GET /v1/changes", integration, noBody, polls, false, (*Handler).changes},
 		{"GET /v1/due", integration, noBody, slow, false, (*Handler).due},
 		{"GET /v1/invitations", integration, noBody, slow, false, (*Handler).invitations},
-		{"POST /v1/users/{id}/invitation/open", integration, smallBody, quick, false, (*Handler).openInvitation},
+		{"POST /v1/invitations/open", integration, grantBody, slow, false, (*Handler).openInvitations},
 		{"POST /v1/users/{id}/invitation/sent", integration, smallBody, quick, false, (*Handler).invitationSent},
 		{"POST /v1/users/{id}/confirm", integration, grantBody, slow, false, (*Handler).confirm},
 		{"POST /v1/users/{id}/reject", integration, smallBody, quick, false, (*Handler).reject},

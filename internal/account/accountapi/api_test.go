@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -214,7 +213,6 @@ func TestSwappedAccounts(t *testing.T) {
 	bodies := map[string]string{
 		"PATCH /v1/users/{id}":                `{"active":false}`,
 		"PATCH /v1/groups/{id}":               `{"name":"x"}`,
-		"POST /v1/users/{id}/invitation/open": `{"number":1,"generation":1,"commitment":"` + base64.StdEncoding.EncodeToString(make([]byte, 32)) + `"}`,
 		"POST /v1/users/{id}/invitation/sent": `{"number":1}`,
 		"POST /v1/users/{id}/confirm":         `{"number":1}`,
 		"POST /v1/users/{id}/reject":          `{"number":1,"reason":"x"}`,

@@ -166,7 +166,11 @@ func TestAdmissionOverFaults(t *testing.T) {
 		link, err := k.Invitations.Invitation(k.Newest, keyset.Invited{Account: k.ID, User: u.ID, Email: name, Number: 1})
 		must(t, err)
 		commitment := link.Commitment()
-		must(t, r.OpenInvitation(ctx, u.ID, account.Opening{Number: 1, Generation: k.Newest, Commitment: commitment[:]}))
+		open, err := r.OpenInvitations(ctx, []account.Opening{{User: u.ID, Number: 1, Generation: k.Newest, Commitment: commitment[:]}})
+		must(t, err)
+		if len(open) != 1 {
+			t.Error("the invitation is not open")
+		}
 		must(t, r.InvitationSent(ctx, u.ID, 1))
 		p, err := accountapi.NewPerson(accountapi.PersonConfig{URL: url, HTTP: way})
 		must(t, err)

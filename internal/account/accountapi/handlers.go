@@ -226,12 +226,13 @@ func (h *Handler) invitations(r *request) (any, error) {
 	return mapped(list, fromInvitation), err
 }
 
-func (h *Handler) openInvitation(r *request) (any, error) {
-	var in wireOpening
+func (h *Handler) openInvitations(r *request) (any, error) {
+	var in wireOpenings
 	if err := r.decode(&in); err != nil {
 		return nil, err
 	}
-	return nil, r.service.OpenInvitation(r.Context(), r.PathValue("id"), account.Opening(in))
+	users, err := r.service.OpenInvitations(r.Context(), mapped(in.Openings, func(o *wireOpening) account.Opening { return account.Opening(*o) }))
+	return wireOpened{users}, err
 }
 
 func (h *Handler) invitationSent(r *request) (any, error) {

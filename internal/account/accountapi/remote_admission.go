@@ -54,13 +54,10 @@ func (r *Remote) Invitations(ctx context.Context, states []account.InvitationSta
 	return mapped(list, (*wireInvitation).invitation), err
 }
 
-// OpenInvitation makes a due invitation's link work.
-func (r *Remote) OpenInvitation(ctx context.Context, user string, o account.Opening) error {
-	path, err := at(usersPath, user, "/invitation/open")
-	if err != nil {
-		return err
-	}
-	return r.act(ctx, path, wireOpening(o))
+// OpenInvitations makes links of due invitations work.
+func (r *Remote) OpenInvitations(ctx context.Context, list []account.Opening) ([]string, error) {
+	out, err := ask[wireOpened](ctx, r, "/v1/invitations/open", wireOpenings{mapped(list, func(o *account.Opening) wireOpening { return wireOpening(*o) })})
+	return out.Users, err
 }
 
 // InvitationSent notes that the mail has been sent.

@@ -123,7 +123,16 @@ type wireDue struct {
 	People      []wireCandidate  `json:"people,omitzero"`
 }
 
+type wireOpenings struct {
+	Openings []wireOpening `json:"openings"`
+}
+
+type wireOpened struct {
+	Users []string `json:"users"`
+}
+
 type wireOpening struct {
+	User       string `json:"user"`
 	Number     int    `json:"number"`
 	Generation int    `json:"generation"`
 	Commitment []byte `json:"commitment"`

@@ -206,7 +206,8 @@ func (k *Keyed) Open(ctx context.Context, user string) (keyset.Invitation, error
 			return i, err
 		}
 		commitment := i.Commitment()
-		return i, k.OpenInvitation(ctx, user, account.Opening{Number: row.Number, Generation: k.Newest, Commitment: commitment[:]})
+		_, err = k.OpenInvitations(ctx, []account.Opening{{User: user, Number: row.Number, Generation: k.Newest, Commitment: commitment[:]}})
+		return i, err
 	}
 	return keyset.Invitation{}, fmt.Errorf("user %s: %w", user, account.ErrInvitation)
 }

@@ -425,6 +425,12 @@ func everything() []method {
 		{"PutInvitation", func(tx account.Tx, who string) (any, error) {
 			return do(tx.PutInvitation(u.Seq, &account.InvitationRow{Number: 1, State: account.InvitationOpen, Email: who, Expires: at}))
 		}},
+		{"OpenInvitation", func(tx account.Tx, who string) (any, error) {
+			if err := tx.PutInvitation(u.Seq, &account.InvitationRow{Number: 1, State: account.InvitationDue, Email: who, Expires: at}); err != nil {
+				return nil, err
+			}
+			return tx.OpenInvitation(&account.Opening{User: u.ID, Number: 1, Generation: 1, Commitment: []byte(who), Link: who}, at)
+		}},
 		{"Invitation", func(tx account.Tx, _ string) (any, error) { return tx.Invitation(u.Seq) }},
 		{"Invitations", func(tx account.Tx, _ string) (any, error) {
 			one, err := tx.Invitations([]account.InvitationState{account.InvitationOpen}, 0, 9)

@@ -9,12 +9,17 @@ import (
 )
 
 func (t *tx) GuardCount(kind, subject string, minute, after int64, n int) (int, error) {
-	if _, err := t.exec("INSERT INTO guard (kind, subject, minute, n) VALUES (?, ?, ?, ?) ON CONFLICT (kind, subject, minute) DO UPDATE SET n = n + excluded.n",
-		kind, subject, minute, n); err != nil {
+	counted, err := t.exec("UPDATE guard SET n = n + ? WHERE kind = ? AND subject = ? AND minute = ?", n, kind, subject, minute)
+	if err != nil {
 		return 0, err
 	}
-	if _, err := t.exec("DELETE FROM guard WHERE kind = ? AND subject = ? AND minute <= ?", kind, subject, after); err != nil {
-		return 0, err
+	if counted == 0 { // another minute has begun
+		if _, err := t.exec("INSERT INTO guard (kind, subject, minute, n) VALUES (?, ?, ?, ?)", kind, subject, minute, n); err != nil {
+			return 0, err
+		}
+		if _, err := t.exec("DELETE FROM guard WHERE kind = ? AND subject = ? AND minute <= ?", kind, subject, after); err != nil {
+			return 0, err
+		}
 	}
 	sum, err := t.number("SELECT sum(n) FROM guard WHERE kind = ? AND subject = ?", kind, subject)
 	return int(sum), err

@@ -58,6 +58,18 @@ func (t *tx) PutInvitation(user int64, i *account.InvitationRow) error {
 	return err
 }
 
+func (t *tx) OpenInvitation(o *account.Opening, expires time.Time) (bool, error) {
+	n, err := t.exec(`UPDATE invitations SET state = 'OPEN', generation = ?, commitment = ?, link = ?, expires = ?
+		WHERE user = (SELECT seq FROM users WHERE id = ?) AND number = ? AND state = 'DUE'`,
+		o.Generation, o.Commitment, o.Link, expires.UnixMilli(), o.User, o.Number)
+	if n > 0 || err != nil {
+		return n > 0, err
+	}
+	same, err := t.number("SELECT count(*) FROM invitations WHERE user = (SELECT seq FROM users WHERE id = ?) AND number = ? AND state = 'OPEN' AND commitment = ?",
+		o.User, o.Number, o.Commitment)
+	return same > 0, err
+}
+
 func (t *tx) Invitations(states []account.InvitationState, after int64, n int) ([]account.InvitationRow, error) {
 	if len(states) == 1 && states[0] != account.InvitationConfirmed {
 		return t.invitations(n, "WHERE i.state = ? AND i.state <> 'CONFIRMED' AND i.user > ? ORDER BY i.user", string(states[0]), after)
