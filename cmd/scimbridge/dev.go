@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 )
 
 // devVerb runs account and bridge in one process.
@@ -39,6 +40,7 @@ func (v *devVerb) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // stretching the owner's password takes 64 MiB, once
 	a := &assembly{bridgeSettings: v.bridgeSettings, session: session, data: dir, log: log, onThisMachine: true}
 	return a.run(ctx, v.Listen, func(url string) error {
 		if v.JSON {

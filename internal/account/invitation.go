@@ -120,20 +120,23 @@ func (s *Service) OpenInvitations(ctx context.Context, list []Opening) ([]string
 			return nil, err
 		}
 	}
-	var open []string
+	var open, changed []string
 	err := s.update(ctx, "invitation.open", "account", "", func(tx Tx) error {
-		open = open[:0]
+		open, changed = open[:0], changed[:0]
 		expires := s.now().Add(invitationLife)
 		for i := range list {
-			ok, err := tx.OpenInvitation(&list[i], expires)
+			now, works, err := tx.OpenInvitation(&list[i], expires)
 			if err != nil {
 				return err
 			}
-			if ok {
+			if works {
 				open = append(open, list[i].User)
 			}
+			if now {
+				changed = append(changed, list[i].User)
+			}
 		}
-		for part := range slices.Chunk(open, namedMembers) {
+		for part := range slices.Chunk(changed, namedMembers) {
 			if err := s.enter(ctx, tx, "invitation.open", "account", "", strings.Join(part, " ")); err != nil {
 				return err
 			}

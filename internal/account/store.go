@@ -106,9 +106,9 @@ type Tx interface {
 type KeyTx interface {
 	Invitation(user int64) (InvitationRow, error)
 	PutInvitation(user int64, i *InvitationRow) error
-	// OpenInvitation opens the invitation with the opening's number if it is due, and tells whether it is open with the
-	// opening's commitment then.
-	OpenInvitation(o *Opening, expires time.Time) (bool, error)
+	// OpenInvitation opens the invitation with the opening's number if it is due, and tells whether it did, and whether
+	// it is open with the opening's commitment now.
+	OpenInvitation(o *Opening, expires time.Time) (changed, open bool, err error)
 	// Invitations lists those in any of the states, by sequence number of the user, strictly after one.
 	Invitations(states []InvitationState, after int64, limit int) ([]InvitationRow, error)
 	// Unsent lists invitations that are open and not sent, with a link to deliver or without one.

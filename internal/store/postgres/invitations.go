@@ -61,16 +61,16 @@ func (t *tx) PutInvitation(user int64, i *account.InvitationRow) error {
 	return err
 }
 
-func (t *tx) OpenInvitation(o *account.Opening, expires time.Time) (bool, error) {
+func (t *tx) OpenInvitation(o *account.Opening, expires time.Time) (changed, open bool, err error) {
 	n, err := t.exec(`UPDATE invitations SET state = 'OPEN', generation = $2, commitment = $3, link = $4, expires = $5
 		WHERE account = $1 AND user_seq = (SELECT seq FROM users WHERE account = $1 AND id = $6) AND number = $7 AND state = 'DUE'`,
 		o.Generation, bytesOf(o.Commitment), encode(o.Link), expires.UnixMilli(), encode(o.User), o.Number)
 	if n > 0 || err != nil {
-		return n > 0, err
+		return n > 0, n > 0, err
 	}
 	same, err := t.number(`SELECT count(*) FROM invitations WHERE account = $1 AND user_seq = (SELECT seq FROM users WHERE account = $1 AND id = $2)
 		AND number = $3 AND state = 'OPEN' AND commitment = $4`, encode(o.User), o.Number, bytesOf(o.Commitment))
-	return same > 0, err
+	return false, same > 0, err
 }
 
 func (t *tx) Invitations(states []account.InvitationState, after int64, n int) ([]account.InvitationRow, error) {

@@ -429,7 +429,8 @@ func everything() []method {
 			if err := tx.PutInvitation(u.Seq, &account.InvitationRow{Number: 1, State: account.InvitationDue, Email: who, Expires: at}); err != nil {
 				return nil, err
 			}
-			return tx.OpenInvitation(&account.Opening{User: u.ID, Number: 1, Generation: 1, Commitment: []byte(who), Link: who}, at)
+			_, open, err := tx.OpenInvitation(&account.Opening{User: u.ID, Number: 1, Generation: 1, Commitment: []byte(who), Link: who}, at)
+			return open, err
 		}},
 		{"Invitation", func(tx account.Tx, _ string) (any, error) { return tx.Invitation(u.Seq) }},
 		{"Invitations", func(tx account.Tx, _ string) (any, error) {

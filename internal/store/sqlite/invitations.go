@@ -58,16 +58,16 @@ func (t *tx) PutInvitation(user int64, i *account.InvitationRow) error {
 	return err
 }
 
-func (t *tx) OpenInvitation(o *account.Opening, expires time.Time) (bool, error) {
+func (t *tx) OpenInvitation(o *account.Opening, expires time.Time) (changed, open bool, err error) {
 	n, err := t.exec(`UPDATE invitations SET state = 'OPEN', generation = ?, commitment = ?, link = ?, expires = ?
 		WHERE user = (SELECT seq FROM users WHERE id = ?) AND number = ? AND state = 'DUE'`,
 		o.Generation, o.Commitment, o.Link, expires.UnixMilli(), o.User, o.Number)
 	if n > 0 || err != nil {
-		return n > 0, err
+		return n > 0, n > 0, err
 	}
 	same, err := t.number("SELECT count(*) FROM invitations WHERE user = (SELECT seq FROM users WHERE id = ?) AND number = ? AND state = 'OPEN' AND commitment = ?",
 		o.User, o.Number, o.Commitment)
-	return same > 0, err
+	return false, same > 0, err
 }
 
 func (t *tx) Invitations(states []account.InvitationState, after int64, n int) ([]account.InvitationRow, error) {
