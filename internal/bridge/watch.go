@@ -82,6 +82,8 @@ const (
 	// breather is how long a watcher lets changes gather before it looks again, so that a burst costs few looks. The
 	// time from accepting to being confirmed has it in it.
 	breather = 200 * time.Millisecond
+	// lull is how long the feed is not looked at after a change, so that a busy account is not asked for each of them.
+	lull = 50 * time.Millisecond
 	// waitAgain is how long the feed rests after the account could not be reached.
 	waitAgain = 2 * time.Second
 	// contactEvery is how often the account is told that the bridge is there.
@@ -126,6 +128,7 @@ func (w *Watchers) follow(ctx context.Context) {
 			w.provision.poke()
 			w.confirm.poke()
 		}
+		pause(ctx, lull)
 	}
 }
 

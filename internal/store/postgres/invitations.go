@@ -85,7 +85,10 @@ func (t *tx) Invitations(states []account.InvitationState, after int64, n int) (
 }
 
 func (t *tx) Unsent(withLink bool, n int) ([]account.InvitationRow, error) {
-	return t.invitations(fromInvitations+"i.state = 'OPEN' AND i.sent = 0 AND (i.link <> '') = $2 ORDER BY i.user_seq"+limit(n), withLink)
+	if withLink {
+		return t.invitations(fromInvitations + "i.state = 'OPEN' AND i.sent = 0 AND i.link <> '' ORDER BY i.user_seq" + limit(n))
+	}
+	return t.invitations(fromInvitations + "i.state = 'OPEN' AND i.sent = 0 AND i.link = '' ORDER BY i.user_seq" + limit(n))
 }
 
 func (t *tx) Expired(before time.Time, n int) ([]int64, error) {

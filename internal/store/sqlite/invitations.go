@@ -82,7 +82,10 @@ func (t *tx) Invitations(states []account.InvitationState, after int64, n int) (
 }
 
 func (t *tx) Unsent(withLink bool, n int) ([]account.InvitationRow, error) {
-	return t.invitations(n, "WHERE i.state = 'OPEN' AND i.sent = 0 AND (i.link <> '') = ? ORDER BY i.user", withLink)
+	if withLink {
+		return t.invitations(n, "WHERE i.state = 'OPEN' AND i.sent = 0 AND i.link <> '' ORDER BY i.user")
+	}
+	return t.invitations(n, "WHERE i.state = 'OPEN' AND i.sent = 0 AND i.link = '' ORDER BY i.user")
 }
 
 func (t *tx) Expired(before time.Time, n int) ([]int64, error) {

@@ -1,5 +1,5 @@
-// Command floor is what SCIM is measured against: the same HTTP server and the same calls of the same account, with
-// no SCIM in between. A request's path names the call; the answer is a fixed text or the stored profile.
+// Command floor is what SCIM is measured against: the same HTTP server, the same calls of the same account and the same
+// watchers, with no SCIM in between. A request's path names the call; the answer is a fixed text or the stored profile.
 package main
 
 import (
@@ -31,7 +31,8 @@ func run(path string) error {
 		return err
 	}
 	service := account.New(account.Config{Store: store})
-	if _, err := service.Found(context.Background(), account.Founding{Name: "floor", Owner: "Owner", UserName: "owner@example.com"}); err != nil {
+	k, err := found(account.WithCaller(context.Background(), account.Caller{Kind: account.Integration}), service)
+	if err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,14 +40,19 @@ func run(path string) error {
 		return err
 	}
 	fmt.Printf("http://%s\n", l.Addr())
-	return (&http.Server{Handler: handler(service), ReadHeaderTimeout: time.Minute}).Serve(l)
+	return (&http.Server{Handler: handler(service, k), ReadHeaderTimeout: time.Minute}).Serve(l)
 }
 
 // profile is as large as the one that the bridge stores for the people of the benchmark.
 var profile = make([]byte, 760)
 
-func handler(a *account.Service) http.Handler {
+func handler(a *account.Service, k *keys) http.Handler {
 	mux := http.NewServeMux()
+	change := func(pattern string, h http.HandlerFunc) { // the account asks more of the integration than of others
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			h(w, r.WithContext(account.WithCaller(r.Context(), account.Caller{Kind: account.Integration})))
+		})
+	}
 	answer := func(w http.ResponseWriter, body []byte, err error) {
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -83,22 +89,22 @@ func handler(a *account.Service) http.Handler {
 		}
 		answer(w, body, err)
 	})
-	mux.HandleFunc("POST /create/{name}", func(w http.ResponseWriter, r *http.Request) {
+	change("POST /create/{name}", func(w http.ResponseWriter, r *http.Request) {
 		id, err := account.NewID(time.Now(), rand.Reader)
 		if err != nil {
 			answer(w, nil, err)
 			return
 		}
 		name := r.PathValue("name")
-		u, err := a.Invite(r.Context(), account.Invitation{ID: id, Person: account.Person{UserName: name, Email: name, Name: name, ExternalID: name, Profile: profile}})
+		u, err := a.Invite(r.Context(), account.Invitation{ID: id, Person: account.Person{UserName: name, Email: name, Name: name, ExternalID: name, Profile: profile}, Evidence: k.invitee(id, name)})
 		answer(w, []byte(u.ID), err)
 	})
-	mux.HandleFunc("POST /active/{id}/{active}", func(w http.ResponseWriter, r *http.Request) {
+	change("POST /active/{id}/{active}", func(w http.ResponseWriter, r *http.Request) {
 		active := r.PathValue("active") == "true"
 		u, err := a.ChangeUser(r.Context(), r.PathValue("id"), account.UserChange{Active: &active})
 		answer(w, u.Profile, err)
 	})
-	mux.HandleFunc("POST /group/{name}", func(w http.ResponseWriter, r *http.Request) {
+	change("POST /group/{name}", func(w http.ResponseWriter, r *http.Request) {
 		id, err := account.NewID(time.Now(), rand.Reader)
 		if err != nil {
 			answer(w, nil, err)
@@ -107,12 +113,17 @@ func handler(a *account.Service) http.Handler {
 		_, err = a.CreateGroup(r.Context(), account.NewGroup{ID: id, Name: r.PathValue("name")})
 		answer(w, []byte(id), err)
 	})
-	mux.HandleFunc("POST /member/{group}/{kind}/{id}", func(w http.ResponseWriter, r *http.Request) {
+	change("POST /member/{group}/{kind}/{id}", func(w http.ResponseWriter, r *http.Request) {
 		kind := account.Add
 		if r.PathValue("kind") == "remove" {
 			kind = account.Remove
 		}
-		_, err := a.ChangeGroup(r.Context(), r.PathValue("group"), account.GroupChange{Steps: []account.MemberStep{{Kind: kind, Users: []string{r.PathValue("id")}}}, Show: 1000})
+		group, user := r.PathValue("group"), r.PathValue("id")
+		step := account.MemberStep{Kind: kind, Users: []string{user}}
+		if kind == account.Add {
+			step.Evidence = k.member(group, user)
+		}
+		_, err := a.ChangeGroup(r.Context(), group, account.GroupChange{Steps: []account.MemberStep{step}, Show: 1000})
 		answer(w, []byte("ok"), err)
 	})
 	return mux

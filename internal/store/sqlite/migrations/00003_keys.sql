@@ -31,7 +31,9 @@ CREATE TABLE invitations (
 ) STRICT;
 -- What is done with is not in the index, so that those who are in do not weigh on it.
 CREATE INDEX invitations_state ON invitations (state, user) WHERE state <> 'CONFIRMED';
-CREATE INDEX invitations_unsent ON invitations (user) WHERE state = 'OPEN' AND sent = 0;
+-- Those that the bridge delivers apart from those in the outbox, which may be many.
+CREATE INDEX invitations_unsent ON invitations (user) WHERE state = 'OPEN' AND sent = 0 AND link = '';
+CREATE INDEX invitations_outbox ON invitations (user) WHERE state = 'OPEN' AND sent = 0 AND link <> '';
 CREATE INDEX invitations_expires ON invitations (expires) WHERE state = 'OPEN';
 
 -- Who waits for the bridge.
