@@ -74,7 +74,7 @@ func Path(t testing.TB) string {
 	return path
 }
 
-// Process is a running "scimbridge dev".
+// Process is a running process; what names the bridge is filled in for "scimbridge dev" only.
 type Process struct {
 	Bridge string `json:"bridge"` // URL
 	SCIM   string `json:"scim"`   // base URL of SCIM
@@ -84,6 +84,7 @@ type Process struct {
 	t    testing.TB
 	cmd  *exec.Cmd
 	log  *lockedBuffer
+	line chan string   // the first that it prints
 	done chan struct{} // closed when the process has ended
 	err  error         // how it ended
 }
@@ -94,8 +95,21 @@ func Start(t testing.TB, dir string, args ...string) *Process {
 	if dir == "" {
 		dir = filepath.Join(t.TempDir(), "data")
 	}
-	p := &Process{t: t, log: &lockedBuffer{}, done: make(chan struct{})}
-	p.cmd = exec.Command(Path(t), append([]string{"dev", "--data", dir, "--listen", "127.0.0.1:0", "--json"}, args...)...)
+	p := Launch(t, nil, append([]string{"dev", "--data", dir, "--listen", "127.0.0.1:0", "--json"}, args...)...)
+	text := p.Line()
+	if err := json.Unmarshal([]byte(text), p); err != nil {
+		t.Fatalf("the process said %q: %v\n%s", text, err, p.log.tail())
+	}
+	return p
+}
+
+// Launch starts a command line of the binary, with more in its environment, and does not wait for anything. The process
+// is killed at the end of the test at the latest.
+func Launch(t testing.TB, env []string, args ...string) *Process {
+	t.Helper()
+	p := &Process{t: t, log: &lockedBuffer{}, line: make(chan string, 1), done: make(chan struct{})}
+	p.cmd = exec.Command(Path(t), args...)
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdout, err := p.cmd.StdoutPipe()
@@ -108,26 +122,29 @@ func Start(t testing.TB, dir string, args ...string) *Process {
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
-			t.Logf("log of the process:\n%s", p.log.tail())
+			t.Logf("log of %s:\n%s", args[0], p.log.tail())
 		}
 	})
-	line := make(chan []byte, 1)
 	go func() {
-		text, _ := bufio.NewReader(stdout).ReadBytes('\n')
-		line <- text
+		text, _ := bufio.NewReader(stdout).ReadString('\n')
+		p.line <- text
 		_, _ = io.Copy(io.Discard, stdout)
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
-	select {
-	case text := <-line:
-		if err := json.Unmarshal(text, p); err != nil {
-			t.Fatalf("the process said %q: %v\n%s", text, err, p.log.tail())
-		}
-	case <-time.After(patience):
-		t.Fatalf("the process was not ready after %s\n%s", patience, p.log.tail())
-	}
 	return p
+}
+
+// Line waits for the first line that the process prints, which says that it is ready.
+func (p *Process) Line() string {
+	p.t.Helper()
+	select {
+	case text := <-p.line:
+		return text
+	case <-time.After(patience):
+		p.t.Fatalf("the process was not ready after %s\n%s", patience, p.log.tail())
+		return ""
+	}
 }
 
 // PID is the process's number.
