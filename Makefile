@@ -25,6 +25,7 @@ test: packages
 CLUSTERS := /etc/postgresql-common/createcluster.d
 packages:
 	@want=; command -v chromium >/dev/null || want="chromium fonts-dejavu-core"; \
+	command -v curl >/dev/null || want="$$want curl"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || want="$$want postgresql"; \
 	[ -z "$$want" ] || { \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
