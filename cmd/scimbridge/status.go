@@ -164,6 +164,7 @@ func invitationLine(i *account.InvitationRow) web.Waiting {
 		w.Word, w.Detail = "Sent", "Can be accepted until "+i.Expires.UTC().Format("2 January 2006, 15:04 UTC")+"."
 		if i.Sent.IsZero() {
 			w.Word = "Waits to be delivered"
+			w.Detail += " No mail server is set up, or it has not taken the mail: an administrator of the account hands the link over (scimbridge account outbox)."
 		}
 	default:
 		w.Word, w.Detail = "Being made", "The link is not made yet."
