@@ -7,6 +7,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -24,11 +25,34 @@ func main() {
 	slice := flag.Duration("slice", 700*time.Millisecond, "time of one slice of one measurement")
 	slices := flag.Int("slices", 6, "slices of each measurement")
 	asJSON := flag.Bool("json", false, "print JSON")
+	only := flag.String("only", "", "admission: only how people are admitted; requests: only the requests")
+	admitted := flag.Int("admitted", 10_000, "people who are admitted")
 	flag.Parse()
-	if err := bench(*sizes, *slice, *slices, *asJSON); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+	if *only != "admission" {
+		if err := bench(*sizes, *slice, *slices, *asJSON); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
 	}
+	if *only != "requests" && !*asJSON {
+		if err := benchAdmission(*admitted); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+func benchAdmission(people int) error {
+	if people <= burst {
+		return fmt.Errorf("--admitted: more than %d", burst)
+	}
+	dir, err := os.MkdirTemp("", "admission")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // nothing is lost
+	fmt.Println()
+	return admission(context.Background(), dir, people, os.Stdout)
 }
 
 func bench(sizes string, slice time.Duration, slices int, asJSON bool) error {
