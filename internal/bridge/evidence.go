@@ -8,11 +8,13 @@ import (
 // hands out keys later on, this bridge or another, need not believe the account: who is to be invited at which address,
 // and who is to be in which group. The account keeps the signatures and returns them with what they prove.
 //
-// Evidence is the signer's public key followed by the signature.
+// Evidence is the signer's public key followed by the signature. A bridge appends a mark by which it knows its own again
+// without verifying.
 
 const (
 	signerSize    = len(keyset.Signer{})
 	signatureSize = 64
+	markSize      = 32
 )
 
 // signer signs for the integration; nil while locked, and where the account admits nobody by keys.
@@ -28,17 +30,18 @@ func (l *Lock) signer() *keyset.Secrets {
 }
 
 func evidence(s *keyset.Secrets, c keyset.Claim) []byte {
-	signer := s.Keyset().Signer()
-	return append(signer[:], s.Keyset().Sign(c)...)
+	signer, mark := s.Keyset().Signer(), s.Mark(c)
+	out := make([]byte, 0, signerSize+signatureSize+markSize)
+	return append(append(append(out, signer[:]...), s.Keyset().Sign(c)...), mark[:]...)
 }
 
 // proves tells whether evidence shows that somebody who may has made the claim.
 func proves(raw []byte, c keyset.Claim, may func(keyset.Signer) bool) bool {
-	if len(raw) != signerSize+signatureSize {
+	if len(raw) != signerSize+signatureSize && len(raw) != signerSize+signatureSize+markSize {
 		return false
 	}
 	signer := keyset.Signer(raw[:signerSize])
-	return may(signer) && signer.Verify(c, raw[signerSize:]) == nil
+	return may(signer) && signer.Verify(c, raw[signerSize:signerSize+signatureSize]) == nil
 }
 
 // ofMembers signs that users belong to a group, one evidence for each.

@@ -174,12 +174,12 @@ func attest(k *keyset.Keyset, c keyset.Claim) []byte {
 	return keyset.EncodeAttestation(keyset.Attestation{Claim: c, Signer: k.Signer(), Signature: k.Sign(c)})
 }
 
-// proves tells whether evidence shows that somebody who may has made the claim. Most is the bridge's own: signing again
-// and comparing costs less than half of verifying.
+// proves tells whether evidence shows that somebody who may has made the claim. Most is the bridge's own, which its mark
+// shows.
 func (k *keyring) proves(raw []byte, c keyset.Claim) bool {
-	mine := evidence(k.secrets, c)
-	if len(raw) == len(mine) && string(raw[:signerSize]) == string(mine[:signerSize]) {
-		return subtle.ConstantTimeCompare(raw, mine) == 1
+	if me := k.secrets.Keyset().Signer(); len(raw) == signerSize+signatureSize+markSize && string(raw[:signerSize]) == string(me[:]) {
+		mark := k.secrets.Mark(c)
+		return subtle.ConstantTimeCompare(raw[signerSize+signatureSize:], mark[:]) == 1
 	}
 	return proves(raw, c, k.trust.MaySign)
 }
@@ -243,6 +243,10 @@ func (k *keyring) confirmation(ctx context.Context, c *account.Candidate, public
 		out.Attestation = attest(mine, keyset.PersonClaim{Account: id, User: c.UserID, Serial: c.Keys.Serial, Email: c.Email, Public: public})
 	}
 	to := keyset.Key{Kind: keyset.UserKey, ID: c.UserID, Serial: c.Keys.Serial}
+	recipient, err := public.Recipient()
+	if err != nil {
+		return out, err
+	}
 	for _, p := range c.Pending {
 		if !k.proves(p.Evidence, keyset.MembershipClaim{Account: id, Group: p.Group, User: c.UserID}) {
 			out.Refused = append(out.Refused, p.Group)
@@ -256,7 +260,7 @@ func (k *keyring) confirmation(ctx context.Context, c *account.Candidate, public
 		if err != nil {
 			return out, err
 		}
-		sealed, err := mine.Grant(id, keyset.Key{Kind: keyset.GroupKey, ID: p.Group, Serial: p.Serial}, seed, to, public)
+		sealed, err := mine.GrantTo(id, keyset.Key{Kind: keyset.GroupKey, ID: p.Group, Serial: p.Serial}, seed, to, recipient)
 		if err != nil {
 			return out, err
 		}

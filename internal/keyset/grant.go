@@ -56,6 +56,16 @@ func (g *grant) valid() bool { return g.account != "" && g.subject.valid() && g.
 // Grant hands a keyset over: its seed, sealed to the recipient's keys and signed by k. Whether these are the
 // recipient's keys must have been verified before. ErrSeed, ErrPublic, ErrGrant for an empty id or a serial below 1.
 func (k *Keyset) Grant(account string, subject Key, seed Seed, to Key, pub Public) ([]byte, error) {
+	r, err := pub.Recipient()
+	if err != nil {
+		return nil, err
+	}
+	return k.GrantTo(account, subject, seed, to, r)
+}
+
+// GrantTo is Grant to keys that were made ready.
+func (k *Keyset) GrantTo(account string, subject Key, seed Seed, to Key, r Recipient) ([]byte, error) {
+	pub := r.Public
 	g := &grant{account: account, subject: subject, to: to, signer: k.Signer()}
 	switch {
 	case !g.valid():
@@ -64,7 +74,7 @@ func (k *Keyset) Grant(account string, subject Key, seed Seed, to Key, pub Publi
 		return nil, ErrSeed
 	}
 	var err error
-	if g.sealed, err = pub.encrypt(g.info(pub), seed.b[:]); err != nil {
+	if g.sealed, err = r.encrypt(g.info(pub), seed.b[:]); err != nil {
 		return nil, err
 	}
 	return appendList(g.body(), string(ed25519.Sign(k.sign, g.message(pub)))), nil

@@ -141,7 +141,8 @@
 // former file itself, which knows no end. The account service ends the generation on its own at that time, and what it
 // refuses no file prolongs.
 //
-// Keys for other purposes come from the seed: HKDF(seed, "scimbridge derive 1 " ‖ purpose).
+// Keys for other purposes come from the seed: HKDF(seed, "scimbridge derive 1 " ‖ purpose). The key for "mark 1" makes the
+// marks by which an integration knows its own claims again: HMAC-SHA256 over what is signed.
 package keyset
 
 import "errors"

@@ -133,10 +133,11 @@ func (o *Owner) proven(user string, c account.Candidate) (keyset.Public, error) 
 // belongs tells whether somebody who may has signed a membership.
 func (o *Owner) belongs(p account.PendingMembership, user string) bool {
 	var signer keyset.Signer
-	if copy(signer[:], p.Evidence) < len(signer) || !o.trust.MaySign(signer) {
+	const signature = 64 // bytes; what follows is a bridge's own mark
+	if len(p.Evidence) < len(signer)+signature || copy(signer[:], p.Evidence) < len(signer) || !o.trust.MaySign(signer) {
 		return false
 	}
-	return signer.Verify(keyset.MembershipClaim{Account: o.account, Group: p.Group, User: user}, p.Evidence[len(signer):]) == nil
+	return signer.Verify(keyset.MembershipClaim{Account: o.account, Group: p.Group, User: user}, p.Evidence[len(signer):len(signer)+signature]) == nil
 }
 
 // isOwner tells whether the owner group's list has a user, and one of the user's keys is signed as an administrator's:
