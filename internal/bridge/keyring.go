@@ -189,26 +189,31 @@ var errRefused = errors.New("refused")
 
 // verify finds whether the keys that a candidate shows are those of the person who holds the link, or of whom an
 // administrator or a bridge has confirmed. errRefused with the reason; other errors say that nobody can tell now.
-func (k *keyring) verify(c *account.Candidate) (keyset.Public, error) {
-	public, err := keyset.ParsePublic(c.Keys.Public)
+func (k *keyring) verify(c *account.Candidate) (keyset.Recipient, error) {
+	r, err := keyset.ParseRecipient(c.Keys.Public)
 	if err != nil {
-		return public, fmt.Errorf("%w: the keys are malformed", errRefused)
+		return r, fmt.Errorf("%w: the keys are malformed", errRefused)
 	}
 	if c.State != account.Accepted {
-		return public, k.confirmed(c, public)
+		return r, k.confirmed(c, r.Public)
 	}
+	return r, k.proposed(c, r.Public)
+}
+
+// proposed judges the keys that somebody has proposed.
+func (k *keyring) proposed(c *account.Candidate, public keyset.Public) error {
 	i, err := k.secrets.Invitation(c.Generation, keyset.Invited{Account: k.secrets.Account(), User: c.UserID, Email: c.Email, Number: c.Number})
 	if err != nil {
-		return public, fmt.Errorf("%w: the invitation was made with a key that this bridge does not have: %w", errRefused, err)
+		return fmt.Errorf("%w: the invitation was made with a key that this bridge does not have: %w", errRefused, err)
 	}
 	if err := i.Check(c.Email, public, c.Proof); err != nil {
-		return public, fmt.Errorf("%w: the keys were not proposed by the holder of the link", errRefused)
+		return fmt.Errorf("%w: the keys were not proposed by the holder of the link", errRefused)
 	}
 	possession := keyset.PossessionClaim{Account: k.secrets.Account(), User: c.UserID, Email: c.Email, Number: c.Number, Public: public}
 	if public.Signer().Verify(possession, c.Possession) != nil {
-		return public, fmt.Errorf("%w: who proposed the keys does not hold them", errRefused)
+		return fmt.Errorf("%w: who proposed the keys does not hold them", errRefused)
 	}
-	return public, nil
+	return nil
 }
 
 // confirmed judges the keys of somebody who is in already.
@@ -236,17 +241,13 @@ func (k *keyring) confirmed(c *account.Candidate, public keyset.Public) error {
 }
 
 // confirmation seals the keys of a candidate's groups to the candidate's keys, which have been verified.
-func (k *keyring) confirmation(ctx context.Context, c *account.Candidate, public keyset.Public) (account.Confirmation, error) {
+func (k *keyring) confirmation(ctx context.Context, c *account.Candidate, r keyset.Recipient) (account.Confirmation, error) {
 	mine, id := k.secrets.Keyset(), k.secrets.Account()
 	out := account.Confirmation{Number: c.Number}
 	if c.State == account.Accepted {
-		out.Attestation = attest(mine, keyset.PersonClaim{Account: id, User: c.UserID, Serial: c.Keys.Serial, Email: c.Email, Public: public})
+		out.Attestation = attest(mine, keyset.PersonClaim{Account: id, User: c.UserID, Serial: c.Keys.Serial, Email: c.Email, Public: r.Public})
 	}
 	to := keyset.Key{Kind: keyset.UserKey, ID: c.UserID, Serial: c.Keys.Serial}
-	recipient, err := public.Recipient()
-	if err != nil {
-		return out, err
-	}
 	for _, p := range c.Pending {
 		if !k.proves(p.Evidence, keyset.MembershipClaim{Account: id, Group: p.Group, User: c.UserID}) {
 			out.Refused = append(out.Refused, p.Group)
@@ -260,7 +261,7 @@ func (k *keyring) confirmation(ctx context.Context, c *account.Candidate, public
 		if err != nil {
 			return out, err
 		}
-		sealed, err := mine.GrantTo(id, keyset.Key{Kind: keyset.GroupKey, ID: p.Group, Serial: p.Serial}, seed, to, recipient)
+		sealed, err := mine.GrantTo(id, keyset.Key{Kind: keyset.GroupKey, ID: p.Group, Serial: p.Serial}, seed, to, r)
 		if err != nil {
 			return out, err
 		}

@@ -317,12 +317,7 @@ func (w *Watchers) confirmAll(ctx context.Context, ring *keyring) error {
 		if err := w.learn(ctx, ring, w.confirm); err != nil {
 			return err
 		}
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(workers)
-		for i := range due.People {
-			g.Go(func() error { return w.admit(ctx, ring, &due.People[i]) })
-		}
-		if err := g.Wait(); err != nil {
+		if err := w.admitEach(ctx, ring, due.People); err != nil {
 			return err
 		}
 		after = due.People[len(due.People)-1].UserID
@@ -332,10 +327,31 @@ func (w *Watchers) confirmAll(ctx context.Context, ring *keyring) error {
 	}
 }
 
+// admitEach confirms several people at once. The workers are few and stay: sealing needs a deep stack, which each has to
+// grow first.
+func (w *Watchers) admitEach(ctx context.Context, ring *keyring, people []account.Candidate) error {
+	g, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range min(workers, len(people)) {
+		g.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(people) {
+					return nil
+				}
+				if err := w.admit(ctx, ring, &people[i]); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return g.Wait()
+}
+
 // admit confirms one person. An error means that the account cannot be reached or fails; whatever concerns the person
 // alone is noted and does not keep others waiting.
 func (w *Watchers) admit(ctx context.Context, ring *keyring, c *account.Candidate) error {
-	public, err := ring.verify(c)
+	keys, err := ring.verify(c)
 	if errors.Is(err, errRefused) {
 		if w.confirm.fault(c.UserID, err.Error()) {
 			w.Log.WarnContext(ctx, "person not confirmed", "user", c.UserID, "reason", err)
@@ -348,7 +364,7 @@ func (w *Watchers) admit(ctx context.Context, ring *keyring, c *account.Candidat
 	if err != nil {
 		return err
 	}
-	confirmation, err := ring.confirmation(ctx, c, public)
+	confirmation, err := ring.confirmation(ctx, c, keys)
 	if err != nil {
 		return err
 	}

@@ -40,5 +40,5 @@ func Resign(raw []byte, k *Keyset, to Public) []byte {
 		panic(err)
 	}
 	g.signer = k.Signer()
-	return appendList(g.body(), string(ed25519.Sign(k.sign, g.message(to))))
+	return appendList(g.body(), string(ed25519.Sign(k.sign, message(g.body(), to))))
 }

@@ -13,6 +13,7 @@ const (
 	grantVersion = 1
 	sealedSeed   = 1120 + secretSize + tagSize // bytes: encapsulated key, seed, tag
 	maxGrant     = 4 << 10                     // bytes; one has about 1.5 KiB
+	grantRoom    = 2 << 10                     // bytes that are made ready for one, so that it is not moved while it grows
 )
 
 // grant is a grant as it is written.
@@ -37,18 +38,19 @@ func (g *grant) fields() []string {
 // info binds what is sealed to what it is for. It names the signer, so that nobody can sign another's grant as his
 // own.
 func (g *grant) info(pub Public) []byte {
-	out := appendList(nil, grantLabel, string([]byte{grantVersion}))
+	out := appendList(make([]byte, 0, grantRoom), grantLabel, string([]byte{grantVersion}))
 	return appendList(appendList(out, g.fields()...), string(pub.Bytes()))
 }
 
-// body is all before the signature.
+// body is all before the signature, with room for that.
 func (g *grant) body() []byte {
-	return appendList(appendList([]byte{grantVersion}, g.fields()...), string(g.sealed))
+	out := append(make([]byte, 0, grantRoom), grantVersion)
+	return appendList(appendList(out, g.fields()...), string(g.sealed))
 }
 
-// message is what is signed: the recipient's keys are named, since HPKE does not say to whom it has sealed.
-func (g *grant) message(pub Public) []byte {
-	return appendList(nil, grantSignatureLabel, string(g.body()), string(pub.Bytes()))
+// message is what is signed: a body, and the recipient's keys, since HPKE does not say to whom it has sealed.
+func message(body []byte, pub Public) []byte {
+	return appendList(make([]byte, 0, 2*grantRoom), grantSignatureLabel, string(body), string(pub.Bytes()))
 }
 
 func (g *grant) valid() bool { return g.account != "" && g.subject.valid() && g.to.valid() }
@@ -77,7 +79,8 @@ func (k *Keyset) GrantTo(account string, subject Key, seed Seed, to Key, r Recip
 	if g.sealed, err = r.encrypt(g.info(pub), seed.b[:]); err != nil {
 		return nil, err
 	}
-	return appendList(g.body(), string(ed25519.Sign(k.sign, g.message(pub)))), nil
+	body := g.body()
+	return appendList(body, string(ed25519.Sign(k.sign, message(body, pub)))), nil
 }
 
 // OpenGrant takes a keyset over that was granted to me, whose keys k are. may says whether a signer may grant: it is
@@ -96,7 +99,7 @@ func (k *Keyset) OpenGrant(raw []byte, account string, subject, me Key, may func
 	case g.to != me:
 		return Seed{}, fmt.Errorf("%w: it is for %s and not for %s", ErrGrant, g.to, me)
 	}
-	if err := g.signer.verify(g.message(k.public), g.signature); err != nil {
+	if err := g.signer.verify(message(g.body(), k.public), g.signature); err != nil {
 		return Seed{}, err
 	}
 	if !may(g.signer) {

@@ -2,7 +2,6 @@ package keyset
 
 import (
 	"crypto/ed25519"
-	"crypto/hpke"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -27,17 +26,24 @@ type Public struct {
 // ParsePublic reads 1,249 bytes as Bytes writes them. ErrPublic; keys of small order and those in another spelling
 // than the canonical one are none.
 func ParsePublic(raw []byte) (Public, error) {
+	r, err := ParseRecipient(raw)
+	return r.Public, err
+}
+
+// ParseRecipient is ParsePublic and Recipient in one, which costs half.
+func ParseRecipient(raw []byte) (Recipient, error) {
 	var p Public
 	if len(raw) != publicSize || raw[0] != publicVersion {
-		return p, ErrPublic
+		return Recipient{}, ErrPublic
 	}
 	copy(p.kem[:], raw[1:])
 	copy(p.signer[:], raw[1+kemSize:])
 	x25519 := [32]byte(p.kem[kemSize-32:])
-	if _, err := hpke.MLKEM768X25519().NewPublicKey(p.kem[:]); err != nil || !canonical(x25519) || smallX25519[x25519] || !p.signer.valid() {
-		return Public{}, ErrPublic
+	r, err := p.Recipient()
+	if err != nil || !canonical(x25519) || smallX25519[x25519] || !p.signer.valid() {
+		return Recipient{}, ErrPublic
 	}
-	return p, nil
+	return r, nil
 }
 
 // Bytes returns version, encryption key and signing key: 1 + 1,216 + 32 bytes.
