@@ -29,6 +29,7 @@ import (
 const (
 	burst      = 200 // people who accept at the same moment
 	crewGroups = 5   // groups that everybody is in
+	crowd      = 50_000
 )
 
 // apart is a bridge and an account service as processes of their own, over TLS.
@@ -64,7 +65,7 @@ func admission(ctx context.Context, dir string, people int, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	floor, err := bareGrant()
+	seal, parse, err := bareGrant()
 	if err != nil {
 		return err
 	}
@@ -74,8 +75,14 @@ func admission(ctx context.Context, dir string, people int, w io.Writer) error {
 	fmt.Fprintln(w, "| what | figure | asked |\n| --- | ---: | --- |")
 	fmt.Fprintf(w, "| accepted → confirmed, %d people at once, p50 | %d ms | |\n| … p99 | %d ms | < 2 s |\n", burst, p50.Milliseconds(), p99.Milliseconds())
 	fmt.Fprintf(w, "| %d people waiting, %d groups each: confirmed per second | %.0f | |\n", people-burst, crewGroups, float64(people-burst)/elapsed.Seconds())
-	fmt.Fprintf(w, "| … bridge's CPU per grant | %.3f ms | |\n| … floor: bare HPKE seal and Ed25519 signature | %.3f ms | |\n| … floor ÷ ours | %.2f | ≥ 0.6 |\n",
-		each.Seconds()*1000, floor.Seconds()*1000, float64(floor)/float64(each))
+	fmt.Fprintf(w, "| … bridge's CPU per grant | %.3f ms | |\n", each.Seconds()*1000)
+	fmt.Fprintf(w, "| … floor: HPKE seal to a key as it is stored, Ed25519 signature (`BenchmarkFloor`) | %.3f ms | |\n| … floor ÷ ours | %.2f | ≥ 0.6 |\n",
+		(parse+seal).Seconds()*1000, float64(parse+seal)/float64(each))
+	fmt.Fprintf(w, "| … floor without reading the stored key, as the bridge does once for %d grants | %.3f ms | |\n| … that floor ÷ ours | %.2f | |\n",
+		crewGroups, seal.Seconds()*1000, float64(seal)/float64(each))
+	if err := a.oneOfMany(ctx, w); err != nil {
+		return err
+	}
 	return a.rotate(ctx, w)
 }
 
@@ -164,26 +171,30 @@ func (a *apart) provision(people int) error {
 	}); err != nil {
 		return err
 	}
-	var members strings.Builder
-	for i, id := range a.ids {
-		if i > 0 {
-			members.WriteByte(',')
-		}
-		fmt.Fprintf(&members, `{"value":%q}`, id)
-	}
 	for g := range crewGroups {
 		progress("making group %d", g+1)
-		text, err := a.scim.do("POST", a.scim.scim+"/Groups?attributes=id", fmt.Sprintf(`{"displayName":"crew %d","members":[%s]}`, g, members.String()))
-		if err != nil {
-			return err
-		}
-		id, err := idOf(text)
+		id, err := a.makeGroup(fmt.Sprintf("crew %d", g), a.ids)
 		if err != nil {
 			return err
 		}
 		a.groups = append(a.groups, id)
 	}
 	return nil
+}
+
+func (a *apart) makeGroup(name string, ids []string) (string, error) {
+	var members strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			members.WriteByte(',')
+		}
+		fmt.Fprintf(&members, `{"value":%q}`, id)
+	}
+	text, err := a.scim.do("POST", a.scim.scim+"/Groups?attributes=id", fmt.Sprintf(`{"displayName":%q,"members":[%s]}`, name, members.String()))
+	if err != nil {
+		return "", err
+	}
+	return idOf(text)
 }
 
 func idOf(text []byte) (string, error) {
@@ -227,8 +238,8 @@ func (a *apart) links(ctx context.Context) ([]keyset.Invitation, error) {
 	return links, nil
 }
 
-// accept accepts invitations, at people's own pace or all at once.
-func (a *apart) accept(ctx context.Context, links []keyset.Invitation, first int) error {
+// accept accepts invitations, so many at once.
+func (a *apart) accept(ctx context.Context, links []keyset.Invitation, first, width int) error {
 	pool := x509.NewCertPool()
 	pem, err := os.ReadFile(a.certs.CA)
 	if err != nil {
@@ -253,7 +264,7 @@ func (a *apart) accept(ctx context.Context, links []keyset.Invitation, first int
 			Possession: a.keys[first+i].Sign(keyset.PossessionClaim{Account: info.ID, User: links[i].User(), Email: email, Number: links[i].Number(), Public: public}), Proof: proof[:],
 		}
 	}
-	return parallel(len(links), func(i int) error { return client.Accept(ctx, links[i], proposals[i]) })
+	return parallelBy(width, len(links), func(i int) error { return client.Accept(ctx, links[i], proposals[i]) })
 }
 
 // moments are when people accepted and were confirmed, by the account's log.
@@ -295,7 +306,7 @@ func (a *apart) active(ctx context.Context, people int) error {
 // together lets people accept at the same moment, and tells how long they waited.
 func (a *apart) together(ctx context.Context, links []keyset.Invitation) (p50, p99 time.Duration, err error) {
 	progress("%d people accept at once", len(links))
-	if err := errors.Join(a.accept(ctx, links, 0), a.active(ctx, len(links))); err != nil {
+	if err := errors.Join(a.accept(ctx, links, 0, len(links)), a.active(ctx, len(links))); err != nil {
 		return 0, 0, err
 	}
 	accepted, confirmed, err := a.moments(ctx)
@@ -317,7 +328,7 @@ func (a *apart) backlog(ctx context.Context, links []keyset.Invitation) (elapsed
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return 0, 0, err
 	}
-	if err := a.accept(ctx, links, burst); err != nil {
+	if err := a.accept(ctx, links, burst, clients); err != nil {
 		return 0, 0, err
 	}
 	progress("the bridge catches up")
@@ -329,26 +340,91 @@ func (a *apart) backlog(ctx context.Context, links []keyset.Invitation) (elapsed
 	return time.Since(began), cpuTime(pid) - before, err
 }
 
-// bareGrant is the CPU of what no grant can do without.
-func bareGrant() (time.Duration, error) {
+// bareGrant is the CPU of what no grant can do without: sealing and signing, and before that reading the recipient's key as
+// it is stored.
+func bareGrant() (seal, parse time.Duration, err error) {
 	private, err := hpke.MLKEM768X25519().GenerateKey()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	public := private.PublicKey()
 	_, signer, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	const times = 20_000
-	seed, before := make([]byte, 32), cpuTime(os.Getpid())
+	seed, info, stored := make([]byte, 32), make([]byte, 64), public.Bytes()
+	before := cpuTime(os.Getpid())
 	for range times {
-		sealed, err := hpke.Seal(private.PublicKey(), hpke.HKDFSHA256(), hpke.AES256GCM(), []byte("a context as long as that of a grant, or nearly"), seed)
+		sealed, err := hpke.Seal(public, hpke.HKDFSHA256(), hpke.AES256GCM(), info, seed)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		ed25519.Sign(signer, sealed)
 	}
-	return (cpuTime(os.Getpid()) - before) / times, nil
+	between := cpuTime(os.Getpid())
+	for range times {
+		if _, err := hpke.MLKEM768X25519().NewPublicKey(stored); err != nil {
+			return 0, 0, err
+		}
+	}
+	return (between - before) / times, (cpuTime(os.Getpid()) - between) / times, nil
+}
+
+// oneOfMany puts one person into a group of many, and counts the grants that come of it.
+func (a *apart) oneOfMany(ctx context.Context, w io.Writer) error {
+	joins, members := a.ids[0], slices.Clone(a.ids[1:])
+	progress("a group of %d", crowd)
+	more := make([]string, max(crowd-1-len(members), 0)) // invited only, as most are in a large group's first days
+	if err := parallel(len(more), func(i int) error {
+		text, err := a.scim.do("POST", a.scim.scim+"/Users", person(len(a.ids)+i))
+		if err == nil {
+			more[i], err = idOf(text)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	group, err := a.makeGroup("crowd", append(members, more...))
+	if err != nil {
+		return err
+	}
+	holds := func(id string) (bool, error) {
+		list, err := a.admin.GrantsOf(ctx, group, account.Holder{Kind: account.UserHolder, ID: id, Serial: 1})
+		return len(list) > 0, err
+	}
+	for _, id := range a.ids[1:] {
+		if err := wait("the grants of the crowd", func() (bool, error) { return holds(id) }); err != nil {
+			return err
+		}
+	}
+	if err := wait("the links of the crowd", func() (bool, error) {
+		list, err := a.admin.Invitations(ctx, []account.InvitationState{account.InvitationDue}, "", 1)
+		return len(list) == 0, err
+	}); err != nil {
+		return err
+	}
+	log, err := a.admin.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if _, err := a.scim.do("PATCH", a.scim.scim+"/Groups/"+group, fmt.Sprintf(`{"Operations":[{"op":"add","path":"members","value":[{"value":%q}]}]}`, joins)); err != nil {
+		return err
+	}
+	if err := wait("the grant", func() (bool, error) { return holds(joins) }); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	grants := 0
+	entries, err := a.admin.Activity(ctx, log.Entries, crowd)
+	for _, e := range entries {
+		if e.Verb == "group.grant" || e.Verb == "group.key" {
+			grants++
+		}
+	}
+	fmt.Fprintf(w, "| one person joins a group of %d: grants that are made | %d | 1 |\n| … until the person has it | %d ms | |\n", crowd, grants, took.Milliseconds())
+	return err
 }
 
 // rotate removes somebody from a group whose policy asks for a new key then, and kills the bridge in the middle.
@@ -382,7 +458,12 @@ func (a *apart) rotate(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(w, "| a new key for a group of %d, the bridge killed half-way and started again | %.1f s | |\n", len(a.ids), time.Since(began).Seconds())
-	fmt.Fprintf(w, "| … keys that a member could open meanwhile | %d | 2 |\n", len(both))
+	took := time.Since(began)
+	after, err := a.admin.GrantsOf(ctx, a.groups[0], account.Holder{Kind: account.UserHolder, ID: a.ids[1], Serial: 1})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "| a new key for a group of %d, the bridge killed half-way and started again | %.1f s | |\n", len(a.ids)-1, took.Seconds())
+	fmt.Fprintf(w, "| … keys that a member could open meanwhile, and afterwards | %d, %d | 2, 1 |\n", len(both), len(after))
 	return nil
 }

@@ -139,12 +139,15 @@ func person(i int) string {
 }
 
 // parallel runs a task n times by all clients.
-func parallel(n int, task func(i int) error) error {
+func parallel(n int, task func(i int) error) error { return parallelBy(clients, n, task) }
+
+// parallelBy runs a task n times, so many at once.
+func parallelBy(width, n int, task func(i int) error) error {
 	var next atomic.Int64
 	var first error
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for range clients {
+	for range width {
 		wg.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
