@@ -29,7 +29,7 @@ type credentialsVerb struct {
 
 type credentialsNewVerb struct {
 	Data      string `name:"data" env:"OP_DATA_DIR" placeholder:"DIR" help:"Folder with the account. One without an account gets a new one. Not set: the folder of dev."`
-	Out       string `name:"out" placeholder:"FILE" help:"Where to write the scimsession. Not set: scimsession in the data folder."`
+	Out       string `name:"out" placeholder:"FILE" help:"Where to write the scimsession. Not set: scimsession in the data folder; for an account in a database it has to be named."`
 	TokenFile string `name:"token-file" placeholder:"FILE" help:"Write the token to this file instead of printing it."`
 	Account   string `name:"account" default:"My account" help:"Name of a new account."`
 	Owner     string `name:"owner" placeholder:"E-MAIL" help:"E-mail address of a new account's owner."`
@@ -53,11 +53,14 @@ func (v *credentialsNewVerb) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	out := v.Out
-	if out == "" {
+	out, tokens := v.Out, v.tokenFiles(dir)
+	switch {
+	case out != "":
+	case v.DatabaseURL != "" && v.Data == "": // the folder of dev has the scimsession of dev's account
+		return errors.New("the account is in a database: name the file to write the scimsession to with --out FILE")
+	default:
 		out = sessionPath(dir)
 	}
-	tokens := v.tokenFiles(dir)
 	if slices.ContainsFunc(tokens, func(path string) bool { return same(path, out) }) {
 		return fmt.Errorf("--out and --token-file are the same file, %s. The scimsession and the token are kept apart: name two files", out)
 	}
@@ -71,7 +74,7 @@ func (v *credentialsNewVerb) Run(ctx context.Context, e *environment) error {
 	}
 	return v.after(dir, o).administer(ctx, func(a accountapi.Administrator) error {
 		if o == nil {
-			if o, err = ownerOf(ctx, e, a, kitFlags{v.Kit, v.PasswordFile}.withDev(dir)); err != nil {
+			if o, err = ownerOf(ctx, e, a, v.kit(dir)); err != nil {
 				return err
 			}
 		}
@@ -144,13 +147,22 @@ func credentialsProblem(err error) error {
 	return keysProblem(err)
 }
 
+// kit is what the owner signs in with. That of dev is the owner's of the account in the folder only.
+func (v *credentialsNewVerb) kit(dir string) kitFlags {
+	k := kitFlags{v.Kit, v.PasswordFile}
+	if v.DatabaseURL != "" {
+		return k
+	}
+	return k.withDev(dir)
+}
+
 // tokenFiles are the files that the token is written to.
 func (v *credentialsNewVerb) tokenFiles(dir string) []string {
 	var list []string
 	if v.TokenFile != "" {
 		list = append(list, v.TokenFile)
 	}
-	if beside := tokenPath(dir); exists(beside) && !same(beside, v.TokenFile) { // dev keeps its token beside the account
+	if beside := tokenPath(dir); v.DatabaseURL == "" && exists(beside) && !same(beside, v.TokenFile) { // dev keeps its token beside the account
 		list = append(list, beside)
 	}
 	return list
