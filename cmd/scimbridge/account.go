@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -63,30 +62,6 @@ func (w *where) with(ctx context.Context, act func(accountapi.Administrator) err
 		return err
 	}
 	return place{dir, w.databaseSettings}.administer(ctx, act)
-}
-
-func administer(ctx context.Context, dir string, act func(accountapi.Administrator) error) error {
-	if exists(socketPath(dir)) {
-		if err := socketFolder(dir); err != nil {
-			return err
-		}
-	}
-	client, err := accountapi.Dial(ctx, socketPath(dir))
-	if err == nil {
-		defer client.Close()
-		return act(client)
-	}
-	if !errors.Is(err, accountapi.ErrNobody) {
-		return err
-	}
-	if err := holdsAccount(dir); err != nil {
-		return err
-	}
-	service, closeStore, err := openAccount(ctx, dir, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	return errors.Join(act(service), closeStore())
 }
 
 // pageSize is how many rows an act asks for at once.
@@ -351,7 +326,7 @@ func (v *adoptVerb) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	return administer(ctx, dir, func(a accountapi.Administrator) error {
+	return place{dir, v.databaseSettings}.administer(ctx, func(a accountapi.Administrator) error {
 		g, err := groupNamed(ctx, a, v.Group)
 		if err != nil {
 			return err
@@ -360,7 +335,7 @@ func (v *adoptVerb) Run(ctx context.Context, e *environment) error {
 			_, err = a.Adopt(ctx, g.ID)
 			return fmt.Errorf("group %s: %w", g.ID, err)
 		}
-		o, err := ownerOf(ctx, e, a, v.withDev(dir))
+		o, err := ownerOf(ctx, e, a, v.kitFor(dir, v.databaseSettings))
 		if err != nil {
 			return err
 		}

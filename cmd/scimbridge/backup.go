@@ -24,10 +24,14 @@ func (v *backupVerb) Run(ctx context.Context, e *environment) error {
 		return err
 	}
 	return v.with(ctx, func(a accountapi.Administrator) error {
-		if err := a.Backup(ctx, path); err != nil {
+		err := a.Backup(ctx, path)
+		if errors.Is(err, errors.ErrUnsupported) { // it says what to use instead
+			return err
+		}
+		if err != nil {
 			return fmt.Errorf("no backup was written: %w. Name a new file, in a folder that the user of the running process may write to, on a disk with room", err)
 		}
-		_, err := fmt.Fprintf(e.stdout, "Written to %s. It holds everything about people and groups: keep it as safe as the account itself.\n", path)
+		_, err = fmt.Fprintf(e.stdout, "Written to %s. It holds everything about people and groups: keep it as safe as the account itself.\n", path)
 		return err
 	})
 }
@@ -39,6 +43,9 @@ type restoreVerb struct {
 
 // Run restores a backup.
 func (v *restoreVerb) Run(ctx context.Context, e *environment) error {
+	if v.DatabaseURL != "" {
+		return errors.New("OP_DATABASE_URL: an account in a database is not restored by this verb. Use pg_restore, and stop what serves the account before")
+	}
 	dir, err := v.folder()
 	if err != nil {
 		return err

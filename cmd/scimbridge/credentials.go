@@ -149,11 +149,7 @@ func credentialsProblem(err error) error {
 
 // kit is what the owner signs in with. That of dev is the owner's of the account in the folder only.
 func (v *credentialsNewVerb) kit(dir string) kitFlags {
-	k := kitFlags{v.Kit, v.PasswordFile}
-	if v.DatabaseURL != "" {
-		return k
-	}
-	return k.withDev(dir)
+	return kitFlags{v.Kit, v.PasswordFile}.kitFor(dir, v.databaseSettings)
 }
 
 // tokenFiles are the files that the token is written to.

@@ -280,7 +280,7 @@ func restore(ctx context.Context, file, dir string) (old string, err error) {
 	if err != nil {
 		return old, err
 	}
-	return old, administer(ctx, dir, func(a accountapi.Administrator) error {
+	return old, place{dir: dir}.administer(ctx, func(a accountapi.Administrator) error {
 		check, err := a.Verify(ctx)
 		if err == nil && check.Problem != "" {
 			err = fmt.Errorf("restored, but the activity log in the backup has been altered: %s", check.Problem)

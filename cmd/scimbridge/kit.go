@@ -61,6 +61,14 @@ func (k kitFlags) kit() (keyset.Kit, error) {
 	return kit, nil
 }
 
+// kitFor fills in what dev keeps, for an account that is in the folder and in no database.
+func (k kitFlags) kitFor(dir string, d databaseSettings) kitFlags {
+	if d.DatabaseURL != "" {
+		return k
+	}
+	return k.withDev(dir)
+}
+
 // read reads the kit and the password.
 func (k kitFlags) read(e *environment) (keyset.Kit, string, error) {
 	kit, err := k.kit()

@@ -33,7 +33,7 @@ func (v *openVerb) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	kit, password, err := v.withDev(dir).read(e)
+	kit, password, err := v.kitFor(dir, v.databaseSettings).read(e)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (w *where) asOwner(ctx context.Context, e *environment, k kitFlags, act fun
 	if err != nil {
 		return err
 	}
-	return administer(ctx, dir, func(a accountapi.Administrator) error {
+	return place{dir, w.databaseSettings}.administer(ctx, func(a accountapi.Administrator) error {
 		info, err := a.Describe(ctx)
 		if err != nil {
 			return err
@@ -30,7 +30,7 @@ func (w *where) asOwner(ctx context.Context, e *environment, k kitFlags, act fun
 		if len(info.Root) == 0 {
 			return errors.New("this account was founded without keys: nobody has any to hand over. Accounts that \"scimbridge credentials new\" makes now have them")
 		}
-		o, err := unlockOwner(ctx, e, a, k.withDev(dir))
+		o, err := unlockOwner(ctx, e, a, k.kitFor(dir, w.databaseSettings))
 		if err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (v *recoverVerb) kitURL() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	k := v.withDev(dir)
+	k := v.kitFor(dir, v.databaseSettings)
 	kit, err := k.kit()
 	if err == nil && kit.URL == "" {
 		err = errors.New("the kit names no address of an account service, and the link has to begin with one. Name it with --url https://account.example.com")

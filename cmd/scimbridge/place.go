@@ -31,9 +31,34 @@ func (p place) inDatabase() bool { return p.DatabaseURL != "" }
 // be used beside whoever else uses it.
 func (p place) administer(ctx context.Context, act func(accountapi.Administrator) error) error {
 	if !p.inDatabase() {
-		return administer(ctx, p.dir, act)
+		return p.inFolder(ctx, act)
 	}
 	service, closeStore, err := p.open(ctx, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return errors.Join(act(service), closeStore())
+}
+
+// inFolder opens the account in the folder for one act.
+func (p place) inFolder(ctx context.Context, act func(accountapi.Administrator) error) error {
+	if exists(socketPath(p.dir)) {
+		if err := socketFolder(p.dir); err != nil {
+			return err
+		}
+	}
+	client, err := accountapi.Dial(ctx, socketPath(p.dir))
+	if err == nil {
+		defer client.Close()
+		return act(client)
+	}
+	if !errors.Is(err, accountapi.ErrNobody) {
+		return err
+	}
+	if err := holdsAccount(p.dir); err != nil {
+		return err
+	}
+	service, closeStore, err := openAccount(ctx, p.dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -133,13 +158,13 @@ func passwordOnCommandLine(args []string) error {
 		if arg == "--database-url" && i+1 < len(args) {
 			value, ok = args[i+1], true
 		}
-		if ok && redactedURL(value) != "not shown" {
-			u, err := url.Parse(value)
-			if err != nil {
-				continue
+		if ok {
+			inUser := false
+			if u, err := url.Parse(value); err == nil {
+				_, inUser = u.User.Password()
 			}
-			_, inUser := u.User.Password()
-			if inUser || strings.Contains(strings.ToLower(u.RawQuery), "password=") {
+			// Also where it is no URL, but a list of keywords as libpq takes it.
+			if inUser || strings.Contains(strings.ReplaceAll(strings.ToLower(value), " ", ""), "password=") {
 				return errors.New("--database-url: the password stands on the command line, where every process of this machine can read it. Put the URL into OP_DATABASE_URL, or the password into PGPASSWORD or the file of PGPASSFILE")
 			}
 		}

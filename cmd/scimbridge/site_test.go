@@ -140,7 +140,7 @@ func becomesCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
 	var state account.State
 	for range 1000 {
-		ts.Check(administer(ctx, ts.MkAbs(args[0]), func(a accountapi.Administrator) error {
+		ts.Check(place{dir: ts.MkAbs(args[0])}.administer(ctx, func(a accountapi.Administrator) error {
 			u, err := a.Person(ctx, args[1])
 			state = u.State
 			return err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type site struct {
 	integration keyset.Key
 	bridge      *keyset.Keyset
 	watch       *bridge.Watchers
+	nowhere     atomic.Bool // it is not known where people reach the account
 }
 
 func ok(t testing.TB, err error) {
@@ -86,7 +88,7 @@ func openSiteWith(t *testing.T, through func(bridge.Admission) bridge.Admission,
 		admission = through(admission)
 	}
 	s.watch = bridge.NewWatchers(bridge.WatcherConfig{
-		Account: admission, Lock: lock, Mailer: mailer, Origin: func() string { return "https://account.example" }, Interval: time.Minute,
+		Account: admission, Lock: lock, Mailer: mailer, Origin: s.origin, Interval: time.Minute,
 		Version: "test", Client: func() string { return "tester" }, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -100,6 +102,13 @@ func openSiteWith(t *testing.T, through func(bridge.Admission) bridge.Admission,
 		<-done
 	})
 	return s
+}
+
+func (s *site) origin() string {
+	if s.nowhere.Load() {
+		return ""
+	}
+	return "https://account.example"
 }
 
 func (s *site) found(t testing.TB) (ownersSeed keyset.Seed) {

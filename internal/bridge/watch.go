@@ -272,27 +272,27 @@ func (w *Watchers) startProvision(ctx context.Context, ring *keyring) error {
 		if err := w.learn(ctx, ring, w.provision); err != nil {
 			return err
 		}
-		var done atomic.Int64
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(workers)
-		for i := range due.Groups {
-			g.Go(func() error {
-				done.Add(1)
-				return w.keyGroup(ctx, ring, &due.Groups[i])
-			})
-		}
-		g.Go(func() error {
-			n, err := w.invite(ctx, ring, due.Invitations)
-			done.Add(int64(n))
-			return err
-		})
-		if err := g.Wait(); err != nil {
+		// Groups first, and by themselves: they get their keys also where no link can be made or delivered.
+		if err := w.keyGroups(ctx, ring, due.Groups); err != nil {
 			return err
 		}
-		if done.Load() == 0 {
+		invited, err := w.invite(ctx, ring, due.Invitations)
+		if err != nil {
+			return err
+		}
+		if len(due.Groups)+invited == 0 {
 			return nil // what is left waits for the mail server, or for a person
 		}
 	}
+}
+
+func (w *Watchers) keyGroups(ctx context.Context, ring *keyring, groups []account.Group) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers)
+	for i := range groups {
+		g.Go(func() error { return w.keyGroup(ctx, ring, &groups[i]) })
+	}
+	return g.Wait()
 }
 
 func (w *Watchers) keyGroup(ctx context.Context, ring *keyring, g *account.Group) error {

@@ -218,3 +218,25 @@ func TestBridgeSendsTheMail(t *testing.T) {
 		t.Errorf("%d mails were tried", len(p.sent))
 	}
 }
+
+// TestGroupsGetKeysWithoutAnOrigin: where no link can be made, what needs none is done all the same, and the reason is said.
+func TestGroupsGetKeysWithoutAnOrigin(t *testing.T) {
+	t.Parallel()
+	s := openSite(t, nil)
+	s.nowhere.Store(true)
+	s.person("ada@example.com", "")
+	for i := range 20 {
+		s.group(fmt.Sprint("group ", i))
+	}
+	until(t, "a key for every group", func() bool {
+		due, err := s.service.Due(t.Context(), "", 100)
+		ok(t, err)
+		return len(due.Groups) == 0
+	})
+	until(t, "a reason", func() bool { return s.watch.Provision().Err != nil })
+	due, err := s.service.Due(t.Context(), "", 100)
+	ok(t, err)
+	if len(due.Invitations) != 1 {
+		t.Errorf("%d invitations wait", len(due.Invitations))
+	}
+}

@@ -400,9 +400,12 @@ func TestLockedAccount(t *testing.T) {
 	for !postgres.Writing(store) {
 		time.Sleep(time.Millisecond)
 	}
-	wg.Go(func() { waiting = store.Update(ctx, func(tx account.Tx) error { return tx.SetSetting("e", "f") }) })
-	<-ctx.Done()
-	time.Sleep(50 * time.Millisecond)
+	gaveUp := make(chan struct{})
+	wg.Go(func() {
+		defer close(gaveUp)
+		waiting = store.Update(ctx, func(tx account.Tx) error { return tx.SetSetting("e", "f") })
+	})
+	<-gaveUp // before it could have its turn
 	close(release)
 	wg.Wait()
 	if running != nil || !errors.Is(waiting, context.DeadlineExceeded) {
