@@ -17,9 +17,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/cache"
 	"github.com/scimbridge/scimbridge/internal/keyset"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
@@ -272,6 +275,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	closeAll := func() error { return nil }
 	started := time.Now()
 	pages := web.Config{Clock: time.Now, Rand: rand.Reader, Log: a.log, Missing: a.missing}
+	var meters []prometheus.Collector
 	var accounts bridge.Account // nil: there is no session
 	if a.missing != nil {
 		health.Checks = missingChecks()
@@ -293,8 +297,15 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			return nil, nil, errors.Join(err, closeAll())
 		}
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
+		copies, closeCopies, err := follow(ctx, service, a.log)
+		if err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
+		closeAccount = closeAll
+		closeAll = func() error { return errors.Join(closeCopies(), closeAccount()) }
+		meters = copies.Collectors()
 		c.Provider = bridge.New(bridge.Config{
-			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
+			Account: copies.Direct(), View: copies, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
 		})
 		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
@@ -303,7 +314,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		})
 		health.Checks = checks(accounts, lock, a.watchers, started)
 	}
-	c.Metrics = server.NewMetrics(version, metricsLock)
+	c.Metrics = server.NewMetrics(version, metricsLock, meters...)
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
@@ -352,8 +363,27 @@ func (a *assembly) people(service *account.Service, id string, trusted []netip.P
 
 // driven is all that the bridge needs of an account.
 type driven interface {
-	bridge.Account
+	cache.Account
 	bridge.Admission
+}
+
+// follow keeps copies of an account until ctx ends or the function that is returned is called.
+func follow(ctx context.Context, service cache.Account, log *slog.Logger) (*cache.Cache, func() error, error) {
+	copies, err := cache.New(cache.Config{Account: service, Clock: time.Now, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		copies.Run(ctx)
+	}()
+	return copies, func() error {
+		cancel()
+		<-done
+		return copies.Close()
+	}, nil
 }
 
 // account opens the account that this process serves itself, or makes the way to the one that the scimsession names.

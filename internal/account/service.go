@@ -297,6 +297,7 @@ func (s *Service) update(ctx context.Context, verb, object, id string, change fu
 	}); logErr != nil {
 		s.log.ErrorContext(ctx, "refusal not entered in the activity log", "error", logErr)
 	}
+	s.bell.ring() // the log has become longer
 	return err
 }
 

@@ -19,8 +19,8 @@ type Metrics struct {
 	wrongTokens prometheus.Counter
 }
 
-// NewMetrics makes the metrics of a server. unlocked tells whether the bridge is.
-func NewMetrics(version string, unlocked func() bool) *Metrics {
+// NewMetrics makes the metrics of a server. unlocked tells whether the bridge is; others are those of its parts.
+func NewMetrics(version string, unlocked func() bool, others ...prometheus.Collector) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -48,6 +48,7 @@ func NewMetrics(version string, unlocked func() bool) *Metrics {
 	})
 	m.registry.MustRegister(m.requests, m.seconds, m.wrongTokens, info, lock,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(others...)
 	m.Handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
 }

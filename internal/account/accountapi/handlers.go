@@ -199,8 +199,16 @@ func (h *Handler) changes(r *request) (any, error) {
 		case <-ctx.Done():
 		}
 	}()
-	head, err := r.service.Wait(ctx, after)
-	return wireHead{head}, err
+	if !r.URL.Query().Has("limit") { // only how far it is
+		head, err := r.service.Wait(ctx, after)
+		return wireHead{Head: head}, err
+	}
+	limit, err := r.number("limit", 0, maxPage)
+	if err != nil {
+		return nil, err
+	}
+	feed, err := r.service.Changes(ctx, after, int(limit))
+	return wireHead{feed.Last, mapped(feed.Changes, func(c *account.Change) wireChange { return wireChange(*c) })}, err
 }
 
 func (h *Handler) due(r *request) (any, error) {

@@ -20,19 +20,29 @@ func (r *Remote) Trust(ctx context.Context) ([][]byte, error) {
 // Wait returns the number of the account's last change as soon as it is above a number, or after a while, or when ctx
 // ends, then without an error.
 func (r *Remote) Wait(ctx context.Context, after int64) (int64, error) {
+	out, err := r.changes(ctx, after, url.Values{})
+	return max(out.Head, after), err
+}
+
+// Changes waits for what has changed after a number, but not for ever.
+func (r *Remote) Changes(ctx context.Context, after int64, limit int) (account.Feed, error) {
+	out, err := r.changes(ctx, after, url.Values{"limit": {strconv.Itoa(limit)}})
+	return account.Feed{Last: out.Head, Changes: mapped(out.Changes, func(c *wireChange) account.Change { return account.Change(*c) })}, err
+}
+
+func (r *Remote) changes(ctx context.Context, after int64, query url.Values) (wireHead, error) {
 	wait := longestWait
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, max(time.Until(deadline)-time.Second, 0))
 	}
+	query.Set("after", strconv.FormatInt(after, 10))
+	query.Set("wait", strconv.Itoa(int(wait/time.Second)))
 	var out wireHead
-	err := r.do(ctx, exchange{
-		method: http.MethodGet, path: "/v1/changes", timeout: wait + tryFor,
-		query: url.Values{"after": {strconv.FormatInt(after, 10)}, "wait": {strconv.Itoa(int(wait / time.Second))}},
-	}, &out)
+	err := r.do(ctx, exchange{method: http.MethodGet, path: "/v1/changes", timeout: wait + tryFor, query: query}, &out)
 	if err != nil && ctx.Err() != nil {
-		return after, nil
+		return wireHead{Head: after}, nil
 	}
-	return max(out.Head, after), err
+	return out, err
 }
 
 // Due lists what waits for the bridge.

@@ -162,7 +162,17 @@ type wireContact struct {
 }
 
 type wireHead struct {
-	Head int64 `json:"head"`
+	Head    int64        `json:"head"`
+	Changes []wireChange `json:"changes,omitempty"`
+}
+
+type wireChange struct {
+	Number     int64    `json:"number"`
+	Users      []string `json:"users,omitempty"`
+	Group      string   `json:"group,omitempty"`
+	UserNames  bool     `json:"userNames,omitempty"`
+	GroupNames bool     `json:"groupNames,omitempty"`
+	Everything bool     `json:"everything,omitempty"`
 }
 
 // wireProposal is what the holder of a link sends: keys, and what shows that they are his or hers.
