@@ -21,6 +21,7 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
 	"github.com/scimbridge/scimbridge/internal/keyset"
+	"github.com/scimbridge/scimbridge/internal/redis"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
 )
@@ -94,6 +95,7 @@ type assembly struct {
 
 	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
 	watchers      *bridge.Watchers
+	redis         *redis.Conn            // nil: none is named
 	local         atomic.Pointer[string] // the address that it listens on, as a URL
 }
 
@@ -118,7 +120,7 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err != nil {
 		return err
 	}
-	stop := func() {}
+	stop := a.keepRedis(ctx)
 	defer func() {
 		stop()
 		err = errors.Join(err, closeAll())
@@ -142,7 +144,11 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	}
 	url := "http://" + local(listener.Addr())
 	a.local.Store(&url)
-	stop = a.watch(ctx)
+	stopRedis, stopWatch := stop, a.watch(ctx)
+	stop = func() {
+		stopWatch()
+		stopRedis()
+	}
 	a.log.Info("listening", "address", listener.Addr().String(), "state", h.State(ctx))
 	if err := ready(url); err != nil {
 		return errors.Join(err, closeServers(servers))
@@ -292,6 +298,9 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
+		if a.redis, err = a.connectRedis(); err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
 		c.Provider = bridge.New(bridge.Config{
 			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
@@ -301,7 +310,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			Account: service, Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
 			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
 		})
-		health.Checks = checks(accounts, lock, a.watchers, started)
+		health.Checks = checks(accounts, lock, a.redis, a.watchers, started)
 	}
 	c.Metrics = server.NewMetrics(version, metricsLock)
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }

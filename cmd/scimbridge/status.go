@@ -12,12 +12,13 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/redis"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
 )
 
 // checks are the components that /health reports on. The names are the original's where it has the component.
-func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started time.Time) []server.Check {
+func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watchers, started time.Time) []server.Check {
 	watcher := func(source string, state func() bridge.WatcherState) server.Check {
 		return func(context.Context) server.Report {
 			r := watcherReport(state())
@@ -32,6 +33,7 @@ func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started tim
 		func(context.Context) server.Report {
 			return server.Report{Source: "SCIMServer", Time: time.Now(), State: server.Healthy}
 		},
+		redisCheck(r),
 		watcher("ConfirmationWatcher", w.Confirmation),
 		watcher("StartProvisionWatcher", w.Provision),
 		func(ctx context.Context) server.Report {
