@@ -306,13 +306,18 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
 		})
+		var leases bridge.Leases // nil where the account is in this process: there is no other bridge, or a lease would not reach it
+		if a.data == "" {
+			leases, _ = service.(bridge.Leases) // an account that knows none lets every replica watch
+		}
 		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
-			Account: service, Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
+			Account: service, Leases: leases, Replica: replica(), Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
 			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
 		})
 		health.Checks = checks(accounts, lock, a.redis, a.watchers, started)
 	}
 	c.Metrics = server.NewMetrics(version, metricsLock)
+	a.gauges(c.Metrics)
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
@@ -321,6 +326,39 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	}
 	s = server.New(c)
 	return s, closeAll, nil
+}
+
+// gauges are the numbers of the parts that may be missing.
+func (a *assembly) gauges(m *server.Metrics) {
+	number := func(yes bool) float64 {
+		if yes {
+			return 1
+		}
+		return 0
+	}
+	if a.watchers != nil {
+		m.Gauge("scimbridge_lease_held", "1 while this replica is the one that makes links and confirms people.", func() float64 { return number(a.watchers.Lease().Held) })
+	}
+	if a.redis != nil {
+		m.Gauge("scimbridge_redis_up", "1 while the Redis that is named can be used.", func() float64 { return number(a.redis.State().Up) })
+	}
+}
+
+// replica is what this process is called among the bridges of an account: as its machine is, and by chance, since who is
+// started again is another one.
+func replica() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "bridge"
+	}
+	const longest, random = 64, 6 // characters: a label of DNS, and enough for who has the same name
+	plain := strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '-'
+		}
+		return r
+	}, host)
+	return plain[:min(len(plain), longest)] + "-" + strings.ToLower(rand.Text()[:random])
 }
 
 // unlock presents the token of OP_UNLOCK_TOKEN_FILE, where there is one.

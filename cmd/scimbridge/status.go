@@ -25,6 +25,10 @@ func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watche
 			r.Source = source
 			if !lock.Open() {
 				r.Time, r.State, r.Detail = time.Now(), "locked", "waiting for the bearer token since "+started.UTC().Format(time.RFC3339)
+				return r
+			}
+			if text := turn(w.Lease()); text != "" {
+				r.Detail = strings.TrimPrefix(r.Detail+"; "+text, "; ")
 			}
 			return r
 		}
@@ -64,6 +68,17 @@ func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watche
 			return r
 		},
 	}
+}
+
+// turn says which replica watches; empty where there is only one.
+func turn(l bridge.LeaseState) string {
+	switch {
+	case l.Number == 0:
+		return ""
+	case l.Held:
+		return "done by this replica, " + l.Holder
+	}
+	return "at rest here: done by the replica " + l.Holder
 }
 
 // shownFaults is how many people a report names.
