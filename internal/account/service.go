@@ -275,6 +275,9 @@ func (s *Service) update(ctx context.Context, verb, object, id string, change fu
 	if c := CallFrom(ctx); c != nil {
 		change = s.once(c, change)
 	}
+	if f := CallerFrom(ctx).Fence; f != (Fence{}) {
+		change = fenced(f, change)
+	}
 	err := s.store.Update(ctx, change)
 	if err == nil {
 		s.bell.ring()

@@ -53,6 +53,11 @@ func NewMetrics(version string, unlocked func() bool, others ...prometheus.Colle
 	return m
 }
 
+// Gauge adds a number that is asked for whenever somebody looks.
+func (m *Metrics) Gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
 func (m *Metrics) request(route, method string, status int, took time.Duration) {
 	method = known(method)
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()

@@ -2,6 +2,7 @@ package accountapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -119,4 +120,20 @@ func (r *Remote) RefuseAcceptance(ctx context.Context, user string, number int, 
 // Contact notes which program drives the account for which identity provider. The generation is that of the session.
 func (r *Remote) Contact(ctx context.Context, _ int, version, client string) error {
 	return r.act(ctx, "/v1/contact", wireContact{version, client})
+}
+
+// TakeLease takes a lease, or prolongs it. The generation is that of the session. An account service of before there were
+// leases gives none: errors.ErrUnsupported.
+func (r *Remote) TakeLease(ctx context.Context, a account.LeaseAsk) (account.Lease, error) {
+	l, err := ask[wireLease](ctx, r, "/v1/leases/"+url.PathEscape(a.Name), wireLeaseAsk{a.Holder, a.Life.Milliseconds()})
+	var p *problemError
+	if errors.As(err, &p) && p.Code == codeNoRoute {
+		err = errors.ErrUnsupported
+	}
+	return account.Lease(l), err
+}
+
+// ReleaseLease gives a lease back.
+func (r *Remote) ReleaseLease(ctx context.Context, f account.Fence) error {
+	return r.act(ctx, "/v1/leases/"+url.PathEscape(f.Name)+"/release", wireNumber{int(f.Number)})
 }

@@ -161,6 +161,17 @@ type wireContact struct {
 	Client  string `json:"client"`
 }
 
+type wireLeaseAsk struct {
+	Holder string `json:"holder"`
+	Life   int64  `json:"life"` // milliseconds
+}
+
+type wireLease struct {
+	Number     int64  `json:"number"`
+	Holder     string `json:"holder"`
+	Generation int    `json:"generation"`
+}
+
 type wireHead struct {
 	Head    int64        `json:"head"`
 	Changes []wireChange `json:"changes,omitempty"`
