@@ -306,7 +306,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			return nil, nil, errors.Join(err, closeAll())
 		}
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
-		copies, closeCopies, err := follow(ctx, service, a.log)
+		copies, closeCopies, err := follow(ctx, cache.Config{Account: service, Redis: a.redis, Secret: lock, Clock: time.Now, Log: a.log})
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
@@ -415,8 +415,8 @@ type driven interface {
 }
 
 // follow keeps copies of an account until ctx ends or the function that is returned is called.
-func follow(ctx context.Context, service cache.Account, log *slog.Logger) (*cache.Cache, func() error, error) {
-	copies, err := cache.New(cache.Config{Account: service, Clock: time.Now, Log: log})
+func follow(ctx context.Context, c cache.Config) (*cache.Cache, func() error, error) {
+	copies, err := cache.New(c)
 	if err != nil {
 		return nil, nil, err
 	}
