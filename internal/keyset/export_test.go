@@ -33,12 +33,12 @@ func ReprintGrant(raw []byte) ([]byte, error) {
 	return appendList(g.body(), string(g.signature)), nil
 }
 
-// Resign puts another's signature under what a grant seals.
-func Resign(raw []byte, k *Keyset, to Public) []byte {
+// Resign puts somebody's signature under what a grant says and seals.
+func Resign(raw []byte, k *Keyset, to Public) ([]byte, error) {
 	g, err := parseGrant(raw)
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
 	g.signer = k.Signer()
-	return appendList(g.body(), string(ed25519.Sign(k.sign, message(g.body(), to))))
+	return appendList(g.body(), string(ed25519.Sign(k.sign, g.message(g.body(), string(to.Bytes()))))), nil
 }
