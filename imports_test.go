@@ -81,6 +81,10 @@ var laws = []law{
 	{"internal/server/scimapi", module + "internal", nil, "SCIM over HTTP needs a Provider and knows no account"},
 	{"internal/server/web", module + "internal", nil, "pages show what they are given"},
 	{"internal/server", module + "internal/store", nil, "the server knows no rows"},
+	{"internal/server/certificates", module + "internal/bridge", nil, "certificates are had before anybody is let in"},
+	{"internal/server/certificates", module + "internal/keyset", nil, "certificates are sealed under a secret, whatever it is of"},
+	{"internal/server/certificates/zone", module, nil, "records are written for whoever asks"},
+	{"internal", "github.com/caddyserver/certmagic", []string{"internal/server/certificates"}, "one package speaks ACME"},
 	{"internal/conformance", module + "internal", nil, "the checks work against any server and know only SCIM"},
 	{"internal", module + "cmd", nil, "cmd is the roof"},
 }
