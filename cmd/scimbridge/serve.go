@@ -32,10 +32,11 @@ const pingPort = "8080"
 type serveVerb struct {
 	Session         string `name:"session" env:"OP_SESSION" placeholder:"FILE|JSON|BASE64" help:"The scimsession: a path, or the contents as JSON or base64. Not set: /home/opuser/.op/scimsession."`
 	Data            string `name:"data" env:"OP_DATA_DIR" placeholder:"DIR" help:"Folder with the account's database, which this process then serves too."`
-	Port            int    `name:"port" env:"OP_PORT" default:"3002" help:"Port for HTTP on all addresses."`
-	Listen          string `name:"listen" env:"OP_LISTEN" placeholder:"ADDR" help:"Address and port for HTTP, instead of --port."`
-	PingServer      bool   `name:"ping-server" env:"OP_PING_SERVER" help:"Serve /ping alone on port 8080 as well."`
+	Port            int    `name:"port" env:"OP_PORT" default:"3002" help:"Port for HTTP on all addresses. Where the bridge terminates TLS it is not used."`
+	Listen          string `name:"listen" env:"OP_LISTEN" placeholder:"ADDR" help:"Address and port to listen on, instead of --port, or of 8443 where the bridge terminates TLS."`
+	PingServer      bool   `name:"ping-server" env:"OP_PING_SERVER" help:"Serve /ping alone, over HTTP on port 8080, as well: for probes that come before there is a certificate."`
 	UnlockTokenFile string `name:"unlock-token-file" env:"OP_UNLOCK_TOKEN_FILE" placeholder:"FILE" help:"File with the bearer token, to start unlocked. Whoever can read it and the scimsession has both halves of the secret."`
+	tlsSettings
 	bridgeSettings
 	logSettings
 }
@@ -44,11 +45,16 @@ type serveVerb struct {
 func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 	log := v.logger(e.stderr)
 	e.announce(log)
-	if len(e.refused) > 0 {
-		return fmt.Errorf("%s: this version does not terminate TLS, and going on without it would send tokens in the clear. Put a load balancer or proxy with TLS in front and unset the variable", strings.Join(e.refused, ", "))
-	}
 	address := v.Listen
-	if address == "" {
+	switch {
+	case v.terminates():
+		if e.source("port") != "" {
+			log.Warn("OP_PORT has no effect where the bridge terminates TLS: it listens on " + tlsPort + ", or where OP_LISTEN says")
+		}
+		if address == "" {
+			address = ":" + tlsPort
+		}
+	case address == "":
 		const most = 65535
 		if v.Port < 1 || v.Port > most {
 			return fmt.Errorf("OP_PORT: %d is no port. Set one from 1 to %d, or leave it out for 3002", v.Port, most)
@@ -56,6 +62,10 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 		address = fmt.Sprintf(":%d", v.Port)
 	}
 	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
+	var err error
+	if parts.tls, err = v.termination(v.Data, log); err != nil {
+		return err
+	}
 	found, origin, err := session(v.Session)
 	switch {
 	case errors.Is(err, keyset.ErrNoSession):
@@ -89,11 +99,13 @@ type assembly struct {
 	token    string       // unlocks at start; empty: whoever presents the token does
 	data     string       // folder of the account
 	ping     string       // address of the ping server; empty: none
+	tls      *termination // nil: others bring TLS
 	drainFor time.Duration
 	log      *slog.Logger
 
 	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
 	watchers      *bridge.Watchers
+	keeper        keeper                 // nil without tls, and before it listens
 	local         atomic.Pointer[string] // the address that it listens on, as a URL
 }
 
@@ -118,18 +130,16 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err != nil {
 		return err
 	}
-	stop := func() {}
-	defer func() {
-		stop()
-		err = errors.Join(err, closeAll())
-	}()
+	defer func() { err = errors.Join(err, closeAll()) }()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return listenProblem(err)
 	}
 	servers := []*http.Server{httpServer(h, a.log)}
 	failed := make(chan error, 2)
-	go func() { failed <- servers[0].Serve(listener) }()
+	a.beginTLS(listener.Addr())
+	defer a.keep(ctx)()
+	go func() { failed <- a.serve(servers[0], listener) }()
 	if a.ping != "" {
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /ping", server.Ping)
@@ -140,10 +150,10 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 		servers = append(servers, httpServer(mux, a.log))
 		go func() { failed <- servers[1].Serve(pings) }()
 	}
-	url := "http://" + local(listener.Addr())
+	url := a.scheme() + "://" + local(listener.Addr())
 	a.local.Store(&url)
-	stop = a.watch(ctx)
-	a.log.Info("listening", "address", listener.Addr().String(), "state", h.State(ctx))
+	defer a.watch(ctx)()
+	a.log.Info("listening", "address", listener.Addr().String(), "scheme", a.scheme(), "state", h.State(ctx))
 	if err := ready(url); err != nil {
 		return errors.Join(err, closeServers(servers))
 	}
@@ -169,16 +179,7 @@ func (a *assembly) watch(ctx context.Context) func() {
 	if a.watchers == nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.watchers.Run(ctx)
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
+	return alongside(ctx, a.watchers.Run)
 }
 
 // origin is what links of invitations begin with.
@@ -304,6 +305,10 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		health.Checks = checks(accounts, lock, a.watchers, started)
 	}
 	c.Metrics = server.NewMetrics(version, metricsLock)
+	if a.tls != nil {
+		health.Checks = append(health.Checks, func(context.Context) server.Report { return certificateReport(a.certificate(), time.Now()) })
+		c.Metrics.Certificate(func() time.Time { return a.certificate().Expires })
+	}
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
@@ -381,16 +386,7 @@ func (a *assembly) account(ctx context.Context, session *keyset.Session, lock *b
 
 // housekeep lets an account look after itself until ctx ends or the function that is returned is called.
 func housekeep(ctx context.Context, service *account.Service) func() {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		service.Housekeep(ctx)
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
+	return alongside(ctx, service.Housekeep)
 }
 
 // belongs refuses a scimsession of another account, or of a generation that has been replaced.

@@ -52,6 +52,18 @@ func NewMetrics(version string, unlocked func() bool) *Metrics {
 	return m
 }
 
+// Certificate adds when the certificate ends with which the bridge terminates TLS; 0 while there is none.
+func (m *Metrics) Certificate(expires func() time.Time) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "scimbridge_certificate_expiry_timestamp_seconds", Help: "When the certificate ends that the bridge terminates TLS with, in seconds since 1970; 0 while there is none.",
+	}, func() float64 {
+		if t := expires(); !t.IsZero() {
+			return float64(t.Unix())
+		}
+		return 0
+	}))
+}
+
 func (m *Metrics) request(route, method string, status int, took time.Duration) {
 	method = known(method)
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
