@@ -275,6 +275,9 @@ func (s *Service) update(ctx context.Context, verb, object, id string, change fu
 	if c := CallFrom(ctx); c != nil {
 		change = s.once(c, change)
 	}
+	if f := CallerFrom(ctx).Fence; f != (Fence{}) {
+		change = fenced(f, change)
+	}
 	err := s.store.Update(ctx, change)
 	if err == nil {
 		s.bell.ring()
@@ -297,6 +300,7 @@ func (s *Service) update(ctx context.Context, verb, object, id string, change fu
 	}); logErr != nil {
 		s.log.ErrorContext(ctx, "refusal not entered in the activity log", "error", logErr)
 	}
+	s.bell.ring() // the log has become longer
 	return err
 }
 

@@ -174,6 +174,11 @@ type KeyTx interface {
 	Held() ([]Held, error)
 	DeleteHeld(h *Held) error
 
+	// Lease reads a lease, with what is left of it by the database's own clock; the zero value where there is none.
+	Lease(name string) (LeaseRow, error)
+	// PutLease keeps a lease, which ends a while from now by the database's own clock.
+	PutLease(name string, l Lease, life time.Duration) error
+
 	// Once remembers a call by its idempotency key within the change that it makes. Where the key is known already it
 	// returns the digest that came with it.
 	Once(key string, digest []byte, at time.Time) (known []byte, err error)

@@ -19,8 +19,8 @@ type Metrics struct {
 	wrongTokens prometheus.Counter
 }
 
-// NewMetrics makes the metrics of a server. unlocked tells whether the bridge is.
-func NewMetrics(version string, unlocked func() bool) *Metrics {
+// NewMetrics makes the metrics of a server. unlocked tells whether the bridge is; others are those of its parts.
+func NewMetrics(version string, unlocked func() bool, others ...prometheus.Collector) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -48,20 +48,14 @@ func NewMetrics(version string, unlocked func() bool) *Metrics {
 	})
 	m.registry.MustRegister(m.requests, m.seconds, m.wrongTokens, info, lock,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(others...)
 	m.Handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
 }
 
-// Certificate adds when the certificate ends with which the bridge terminates TLS; 0 while there is none.
-func (m *Metrics) Certificate(expires func() time.Time) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "scimbridge_certificate_expiry_timestamp_seconds", Help: "When the certificate ends that the bridge terminates TLS with, in seconds since 1970; 0 while there is none.",
-	}, func() float64 {
-		if t := expires(); !t.IsZero() {
-			return float64(t.Unix())
-		}
-		return 0
-	}))
+// Gauge adds a number that is asked for whenever somebody looks.
+func (m *Metrics) Gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
 func (m *Metrics) request(route, method string, status int, took time.Duration) {

@@ -507,6 +507,13 @@ func everything() []method {
 			}
 			return do(tx.DeleteHeld(&account.Held{Kind: "kind", Subject: "subject"}))
 		}},
+		{"PutLease", func(tx account.Tx, who string) (any, error) {
+			return do(tx.PutLease("lease", account.Lease{Number: int64(len(who)), Holder: who, Generation: len(who)}, time.Hour))
+		}},
+		{"Lease", func(tx account.Tx, _ string) (any, error) {
+			l, err := tx.Lease("lease")
+			return l.Lease, err // how much is left is another time's
+		}},
 		{"Once", func(tx account.Tx, who string) (any, error) { return tx.Once("call", []byte(who), at) }},
 		{"Forget", func(tx account.Tx, who string) (any, error) {
 			if who == "a" {
