@@ -67,7 +67,7 @@ var laws = []law{
 	{"internal/store/postgres", module + "internal/store", nil, "twins do not know each other"},
 	{"internal/store/sqlite", module + "internal/store", nil, "twins do not know each other"},
 	{"internal", "github.com/jackc/pgx", []string{"internal/store/postgres", "internal/store/postgrestest"}, "one store speaks to PostgreSQL"},
-	{"internal", "github.com/redis/rueidis", []string{"internal/redis", "internal/redis/redistest"}, "one package connects to Redis; who keeps something there is named here"},
+	{"internal", "github.com/redis/rueidis", []string{"internal/redis", "internal/redis/redistest", "internal/server/certificates"}, "one package connects to Redis; who keeps something there is named here"},
 	{"internal/redis", module + "internal", nil, "the way to a server knows nothing of what is kept there"},
 	{"internal/keyset", module + "internal", nil, "credentials depend on nothing of ours"},
 	{"internal/keyset", module + "scim", nil, "credentials depend on nothing of ours"},

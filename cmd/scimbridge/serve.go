@@ -141,20 +141,22 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err != nil {
 		return listenProblem(err)
 	}
-	servers := []*http.Server{httpServer(h, a.log)}
+	front := httpServer(h, a.log)
+	servers := []*http.Server{front}
 	failed := make(chan error, 2)
 	a.beginTLS(listener.Addr())
 	defer a.keep(ctx)()
-	go func() { failed <- a.serve(servers[0], listener) }()
+	go func() { failed <- a.serve(front, listener) }()
 	if a.ping != "" {
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /ping", server.Ping)
 		pings, err := net.Listen("tcp", a.ping)
 		if err != nil {
-			return errors.Join(fmt.Errorf("OP_PING_SERVER: %w", listenProblem(err)), servers[0].Close())
+			return errors.Join(fmt.Errorf("OP_PING_SERVER: %w", listenProblem(err)), front.Close())
 		}
-		servers = append(servers, httpServer(mux, a.log))
-		go func() { failed <- servers[1].Serve(pings) }()
+		ping := httpServer(mux, a.log)
+		servers = append(servers, ping)
+		go func() { failed <- ping.Serve(pings) }()
 	}
 	url := a.scheme() + "://" + local(listener.Addr())
 	a.local.Store(&url)

@@ -204,13 +204,22 @@ func certificateReport(s certificates.State, now time.Time) server.Report {
 	return r
 }
 
-// beginTLS makes the certificate's keeper, where the bridge terminates TLS, and says what its storage is worth.
+// beginTLS makes the certificate's keeper, where the bridge terminates TLS. What is issued is shared through Redis, where there
+// is one and a secret to seal it under.
 func (a *assembly) beginTLS(at net.Addr) {
 	if a.tls == nil {
 		return
 	}
-	if a.tls.files == nil && !a.tls.lasts {
-		a.log.Warn("certificates are kept in memory only, so that each start orders one anew, and Let's Encrypt issues five a week for a name; set OP_TLS_STORAGE_DIR to a folder that lasts")
+	issued := a.tls.files == nil
+	switch {
+	case issued && a.redis != nil:
+		c := certificates.SharedConfig{Shelf: certificates.OnRedis(a.redis), Secret: a.session.Peer(), Own: a.tls.acme.Storage, Log: a.log}
+		if former, ok := a.session.FormerPeer(); ok {
+			c.Former = &former
+		}
+		a.tls.acme.Storage = certificates.NewShared(c)
+	case issued && !a.tls.lasts:
+		a.log.Warn("certificates are kept in memory only, so that each start orders one anew, and Let's Encrypt issues five a week for a name; set OP_TLS_STORAGE_DIR to a folder that lasts, or share a Redis")
 	}
 	a.keeper = a.tls.keeper(at)
 }

@@ -1,14 +1,67 @@
 package main
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
+	"io"
+	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/certificates"
+	"github.com/scimbridge/scimbridge/internal/server/web"
+	"github.com/scimbridge/scimbridge/test/program"
 )
+
+// TestPingBeforeCertificate: while there is no certificate yet, and so no HTTPS, the ping server says that the bridge lives, and
+// serves nothing else.
+func TestPingBeforeCertificate(t *testing.T) {
+	t.Parallel()
+	pings, err := program.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	a := &assembly{
+		bridgeSettings: bridgeSettings{ConfirmationInterval: leastInterval}, missing: &web.Missing{Problem: "none"}, ping: pings, log: log,
+		tls: &termination{acme: certificates.ACMEConfig{Domain: "scim.example.com", Directory: "https://127.0.0.1:1/directory", Storage: certificates.Memory(), Log: log}},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err = a.run(ctx, "127.0.0.1:0", func(url string) error {
+		defer cancel()
+		for path, want := range map[string]int{"/ping": http.StatusOK, "/ready": http.StatusNotFound, "/app": http.StatusNotFound, "/scim/v2/Users": http.StatusNotFound} {
+			res, err := http.Get("http://" + pings + path)
+			if err != nil {
+				return err
+			}
+			body, err := io.ReadAll(res.Body)
+			if err = errors.Join(err, res.Body.Close()); err != nil {
+				return err
+			}
+			if res.StatusCode != want || path == "/ping" && string(body) != "pong\n" {
+				t.Errorf("%s: %s %q", path, res.Status, body)
+			}
+		}
+		address, https := strings.CutPrefix(url, "https://")
+		if !https {
+			t.Errorf("it listens at %s", url)
+		}
+		if c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}); err == nil { //nolint:gosec // that there is none
+			t.Error("a handshake without a certificate", c.Close())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if s := certificateReport(a.certificate(), time.Now()); s.State == server.Healthy {
+		t.Errorf("%+v", s)
+	}
+}
 
 // TestCertificateReport: the states of CertificateManager, and what the status page says with them.
 func TestCertificateReport(t *testing.T) {

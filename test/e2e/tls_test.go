@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/scimbridge/internal/redis/redistest"
 	"github.com/scimbridge/scimbridge/test/acme"
 	"github.com/scimbridge/scimbridge/test/program"
 )
@@ -187,5 +189,103 @@ func TestOwnCertificate(t *testing.T) {
 	}
 	if out, errs, code := program.Run(t, "healthcheck", "--listen", address, "--tls-cert-file", files.Cert); code != 0 || strings.TrimSpace(out) != "ready" {
 		t.Errorf("%d: %s%s", code, out, errs)
+	}
+}
+
+// balance passes connections on to one replica after the other, as a load balancer does that leaves TLS alone.
+func balance(t *testing.T, address string, to ...string) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	must(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for next := 0; ; next++ {
+			in, err := l.Accept()
+			if err != nil {
+				return // closed
+			}
+			go func() {
+				defer in.Close() //nolint:errcheck // over
+				out, err := net.Dial("tcp", to[next%len(to)])
+				if err != nil {
+					return
+				}
+				defer out.Close() //nolint:errcheck // over
+				go func() {
+					_, _ = io.Copy(out, in)
+					_ = out.Close()
+				}()
+				_, _ = io.Copy(in, out)
+			}()
+		}
+	}()
+}
+
+// TestReplicasShareACertificate: of two bridges that start together behind a load balancer one orders a certificate, the
+// challenge may reach either, and the other takes what was issued; so does one that starts later, and one that starts with
+// new credentials. What Redis holds of it is sealed.
+func TestReplicasShareACertificate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	store := redistest.Start(t, redistest.Options{})
+	front, account := freeAddress(t), freeAddress(t)
+	first, second, third := freeAddress(t), freeAddress(t), freeAddress(t)
+	ca := acme.Start(t, acme.Options{HTTPSPort: acme.Port(t, front)})
+	credentials := []string{
+		"credentials", "new", "--data", at("data"), "--owner", "ann@example.com", "--kit", at("kit"), "--password-file", password(t),
+		"--url", "http://" + account, "--out", at("scimsession"), "--token-file", at("token"),
+	}
+	if _, errs, code := program.Run(t, credentials...); code != 0 {
+		t.Fatal(errs)
+	}
+	begin(t, at("account.log"), nil, "account", "serve", "--data", at("data"), "--listen", account, "--public-url", "http://"+account)
+	replica := func(address, session string) {
+		begin(t, at("log-"+address), []string{
+			"OP_TLS_DOMAIN=" + tlsDomain, "OP_ACME_DIRECTORY=" + ca.Directory, "OP_ACME_CA_FILE=" + ca.CA,
+			"OP_SESSION=" + session, "OP_REDIS_URL=redis://" + store.Address(), "OP_LISTEN=" + address,
+		}, "serve", "--trace")
+	}
+	balance(t, front, first, second)
+	replica(first, at("scimsession"))
+	replica(second, at("scimsession"))
+	leaf := func(address string) *x509.Certificate {
+		s := secure(address, "", ca.Roots())
+		s.wait(t)
+		return s.leaf(t)
+	}
+	one := leaf(first)
+	if two := leaf(second); !two.Equal(one) || ca.Issued() != 1 {
+		t.Errorf("two certificates; %d were issued", ca.Issued())
+	}
+	said := ""
+	for _, address := range []string{first, second} {
+		raw, err := os.ReadFile(at("log-" + address))
+		must(t, err)
+		said += string(raw)
+	}
+	// Pebble asks three times, and the balancer sends each to the next.
+	if !strings.Contains(said, "distributed=true") || !strings.Contains(said, "distributed=false") {
+		t.Error("the challenge did not reach both replicas")
+	}
+	if strings.Contains(said, "PRIVATE KEY") {
+		t.Error("a key is in the log")
+	}
+	for _, name := range strings.Fields(strings.Trim(store.Do("KEYS", "*certificates*"), "[]")) {
+		if store.Do("TYPE", name) == "hash" && strings.Contains(store.Do("HVALS", name), "-----BEGIN") {
+			t.Error("Redis holds a certificate that is not sealed")
+		}
+	}
+
+	credentials = []string{
+		"credentials", "new", "--data", at("data"), "--kit", at("kit"), "--password-file", password(t), "--overlap", "1h", "--previous", at("scimsession"),
+		"--url", "http://" + account, "--out", at("scimsession2"), "--token-file", at("token2"),
+	}
+	if _, errs, code := program.Run(t, credentials...); code != 0 {
+		t.Fatal(errs)
+	}
+	replica(third, at("scimsession2"))
+	if three := leaf(third); !three.Equal(one) || ca.Issued() != 1 {
+		t.Errorf("new credentials have another certificate; %d were issued", ca.Issued())
 	}
 }

@@ -30,6 +30,9 @@ const (
 	// orderAgain is when an order is begun anew that could not even begin. One that has failed is tried again by certmagic,
 	// after a minute at first and hours at last, as long as this process lives.
 	orderAgain = 15 * time.Second
+	// brokenLooks is after how many looks, of a second each, a certificate that is kept and does not fit its key is given up:
+	// long after whoever wrote it must have been done, unless he died over it.
+	brokenLooks = 30
 )
 
 // ACMEConfig is what NewACME needs.
@@ -51,7 +54,8 @@ type ACME struct {
 	ACMEConfig
 	cache  *certmagic.Cache
 	config *certmagic.Config
-	look   time.Duration // for a certificate that another has got
+
+	look, again time.Duration // for a certificate that somebody has got, and for one to order
 
 	mu      sync.Mutex // guards what follows
 	problem error
@@ -62,7 +66,7 @@ type ACME struct {
 func NewACME(c ACMEConfig) *ACME { return newACME(c, renewLook) }
 
 func newACME(c ACMEConfig, renew time.Duration) *ACME {
-	a := &ACME{ACMEConfig: c, look: loadLook}
+	a := &ACME{ACMEConfig: c, look: loadLook, again: orderAgain}
 	log := zap.New(traced{c.Log, c.Trace, nil})
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return a.config, nil }, RenewCheckInterval: renew, Logger: log,
@@ -127,11 +131,17 @@ func (a *ACME) Run(ctx context.Context) {
 	defer a.cache.Stop()
 	var work sync.WaitGroup
 	defer work.Wait()
+	err := a.load(ctx)
 	if s, ok := a.Storage.(*Shared); ok {
-		s.keep(ctx)
+		if err != nil {
+			s.begin(ctx)
+			err = a.load(ctx)
+		}
 		work.Go(func() { s.run(ctx) })
 	}
-	a.first(ctx)
+	if err != nil {
+		a.first(ctx)
+	}
 	// One that is due, as after a long time without, is renewed at once and not at the next look.
 	if err := a.cache.RenewManagedCertificates(ctx); err != nil {
 		a.Log.WarnContext(ctx, "the certificate could not be looked at", "error", err)
@@ -139,11 +149,8 @@ func (a *ACME) Run(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// first returns when there is a certificate: one that is kept, one that is issued, or one that another replica has got.
+// first returns when there is a certificate: one that is issued, or one that another replica has got meanwhile.
 func (a *ACME) first(ctx context.Context) {
-	if a.load(ctx) {
-		return
-	}
 	a.Log.InfoContext(ctx, "there is no certificate yet", "domain", a.Domain)
 	ctx, cancel := context.WithCancel(ctx)
 	ordered := make(chan struct{})
@@ -155,50 +162,49 @@ func (a *ACME) first(ctx context.Context) {
 		cancel()
 		<-ordered
 	}()
-	tick := time.NewTicker(a.look)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	for broken := 0; wait(ctx, a.look); {
+		err := a.load(ctx)
+		switch {
+		case err == nil:
 			return
-		case <-tick.C:
+		case errors.Is(err, fs.ErrNotExist):
+			broken = 0
+			continue
 		}
-		if a.load(ctx) {
-			return
+		if broken++; broken == brokenLooks {
+			a.Log.WarnContext(ctx, "the certificate that is kept is of no use, and another is ordered", "domain", a.Domain, "error", err)
+			a.drop(ctx)
 		}
 	}
 }
 
-// load takes a certificate that is kept.
-func (a *ACME) load(ctx context.Context) bool {
+// load takes a certificate that is kept; fs.ErrNotExist where there is none.
+func (a *ACME) load(ctx context.Context) error {
 	c, err := a.config.CacheManagedCertificate(ctx, a.Domain)
-	switch {
-	case err == nil:
+	if err == nil {
 		a.Log.InfoContext(ctx, "certificate in use", "domain", a.Domain, "expires", c.Leaf.NotAfter)
-		return true
-	case !errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil:
-		// It may be about to be written by another replica, certificate and key one after the other.
-		a.Log.DebugContext(ctx, "the certificate that is kept cannot be read", "error", err)
 	}
-	return false
+	return err
 }
 
-// order orders until something has been issued, by this replica or by another.
+// drop forgets what is kept of a certificate.
+func (a *ACME) drop(ctx context.Context) {
+	for _, issuer := range a.config.Issuers {
+		if err := a.Storage.Delete(ctx, certmagic.StorageKeys.CertsSitePrefix(issuer.IssuerKey(), a.Domain)); err != nil {
+			a.Log.WarnContext(ctx, "the certificate that is kept cannot be deleted", "domain", a.Domain, "error", err)
+		}
+	}
+}
+
+// order orders what is missing, until ctx ends.
 func (a *ACME) order(ctx context.Context) {
-	for {
-		err := a.config.ObtainCertAsync(ctx, a.Domain)
-		if err == nil || ctx.Err() != nil {
-			return
+	for ctx.Err() == nil {
+		// It is done at once where a certificate is kept, by this replica or by another.
+		if err := a.config.ObtainCertAsync(ctx, a.Domain); err != nil && ctx.Err() == nil {
+			a.failed(err)
+			a.Log.WarnContext(ctx, "the certificate could not be ordered; it is tried again", "domain", a.Domain, "again in", orderAgain, "error", err)
 		}
-		a.failed(err)
-		a.Log.WarnContext(ctx, "the certificate could not be ordered; it is tried again", "domain", a.Domain, "again in", orderAgain, "error", err)
-		pause := time.NewTimer(orderAgain)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return
-		case <-pause.C:
-		}
+		wait(ctx, a.again)
 	}
 }
 

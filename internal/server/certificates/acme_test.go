@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -249,6 +250,60 @@ func TestUntrusted(t *testing.T) {
 	eventually(t, "a problem", func() bool { return s.State().Problem != nil })
 	if text := s.State().Problem.Error(); !strings.Contains(text, "certificate signed by unknown authority") {
 		t.Error(text)
+	}
+}
+
+// TestBrokenPair: a certificate that does not belong to the key beside it, since whoever wrote them died between the two, is
+// ordered anew.
+func TestBrokenPair(t *testing.T) {
+	t.Parallel()
+	l := listen(t)
+	server := acme.Start(t, acme.Options{HTTPSPort: acme.Port(t, l.Addr().String())})
+	dir := t.TempDir()
+	storage, err := certificates.Folder(dir)
+	must(t, err)
+	serve(t, l, server, certificates.ACMEConfig{Storage: storage}, nil).issued(t, server.Roots())
+	keys, err := filepath.Glob(filepath.Join(dir, "certificates", "*", "*", "*.key"))
+	must(t, err)
+	if len(keys) != 1 {
+		t.Fatal(keys)
+	}
+	must(t, os.WriteFile(keys[0], newPair(t, nil).key, 0o600))
+	again := serve(t, listen(t), server, certificates.ACMEConfig{Storage: storage}, nil)
+	again.issued(t, server.Roots())
+	if server.Issued() != 2 || !strings.Contains(again.log.String(), "is of no use, and another is ordered") {
+		t.Errorf("%d were issued", server.Issued())
+	}
+}
+
+// TestWithoutShelf: a replica that has waited in vain for what all share orders for itself, and gives them what it got when
+// they are back; one that has a copy of its own does not wait at all.
+func TestWithoutShelf(t *testing.T) {
+	t.Parallel()
+	l := listen(t)
+	server := acme.Start(t, acme.Options{HTTPSPort: acme.Port(t, l.Addr().String())})
+	shelf := &away{Shelf: certificates.NewMemoryShelf()}
+	shelf.is.Store(true)
+	own, err := certificates.Folder(t.TempDir())
+	must(t, err)
+	alone := serve(t, l, server, certificates.ACMEConfig{Storage: shared(shelf, [32]byte{1}, nil, own)}, nil)
+	first := alone.issued(t, server.Roots())
+
+	patient := shared(shelf, [32]byte{1}, nil, own)
+	patient.Wait()
+	again := serve(t, listen(t), server, certificates.ACMEConfig{Storage: patient}, nil)
+	if leaf := again.issued(t, server.Roots()); !leaf.Equal(first) {
+		t.Error("its own copy does not serve")
+	}
+
+	shelf.is.Store(false)
+	eventually(t, "it is given to all", func() bool {
+		list, err := shelf.List(t.Context(), "")
+		return err == nil && len(list) > 0
+	})
+	other := serve(t, listen(t), server, certificates.ACMEConfig{Storage: shared(shelf, [32]byte{1}, nil, certificates.Memory())}, nil)
+	if leaf := other.issued(t, server.Roots()); !leaf.Equal(first) || server.Issued() != 1 {
+		t.Errorf("what was issued is not shared; %d were", server.Issued())
 	}
 }
 

@@ -35,7 +35,8 @@ type solver struct {
 	zone zone.Provider
 	log  *slog.Logger
 	look func(ctx context.Context, server, name string) ([]string, error) // asks a name server for TXT
-	each time.Duration
+
+	each, blind, within time.Duration
 
 	mu      sync.Mutex          // guards servers
 	servers map[string][]string // by the value written: whom to ask for it
@@ -47,7 +48,7 @@ var (
 )
 
 func newSolver(z zone.Provider, log *slog.Logger) *solver {
-	return &solver{zone: z, log: log, look: ask, each: servedLook, servers: map[string][]string{}}
+	return &solver{zone: z, log: log, look: ask, each: servedLook, blind: servedBlind, within: servedWithin, servers: map[string][]string{}}
 }
 
 // Present writes the record.
@@ -81,18 +82,14 @@ func (s *solver) Wait(ctx context.Context, c acme.Challenge) error {
 		switch {
 		case lacking == "" && !blind:
 			return nil
-		case blind && waited >= servedBlind:
+		case blind && waited >= s.blind:
 			s.log.DebugContext(ctx, "the zone's name servers cannot be asked from here; the issuer is let try", "name", name, "name servers", servers)
 			return nil
-		case waited >= servedWithin:
-			return fmt.Errorf("the TXT record %s was written, but the name server %s does not serve it after %s. See that the zone at the provider is the one that the world is referred to", name, lacking, servedWithin)
+		case waited >= s.within:
+			return fmt.Errorf("the TXT record %s was written, but the name server %s does not serve it after %s. See that the zone at the provider is the one that the world is referred to", name, lacking, s.within)
 		}
-		pause := time.NewTimer(s.each)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
+		if !wait(ctx, s.each) {
 			return ctx.Err()
-		case <-pause.C:
 		}
 	}
 }

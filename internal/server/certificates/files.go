@@ -78,18 +78,10 @@ func (f *Files) State() State {
 
 // Run looks at the files until ctx ends.
 func (f *Files) Run(ctx context.Context) {
-	wait := f.look
-	for {
-		pause := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return
-		case <-pause.C:
-		}
-		wait = f.look
+	for next := f.look; wait(ctx, next); {
+		next = f.look
 		if !f.refresh() {
-			wait = f.again
+			next = f.again
 		}
 	}
 }

@@ -131,15 +131,9 @@ func (s *Shared) Lock(ctx context.Context, name string) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if time.Since(begin) >= s.patience {
+		if time.Since(begin) >= s.patience || !wait(ctx, min(lockRetry, s.patience)) {
 			break
 		}
-		pause := time.NewTimer(min(lockRetry, s.patience))
-		select {
-		case <-ctx.Done():
-		case <-pause.C:
-		}
-		pause.Stop()
 	}
 	if err := s.own.Lock(ctx, name); err != nil {
 		return err
@@ -162,18 +156,43 @@ func (s *Shared) Unlock(ctx context.Context, name string) error {
 	return s.shelf.Unlock(ctx, name)
 }
 
-// keep sees that the shelf has a certificate: from the place of the former secret, or from this replica's copy.
-func (s *Shared) keep(ctx context.Context) {
-	if has, err := s.shelf.List(ctx, issued, true); len(has) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+// keep sees that the shelf has a certificate: from the place of the former secret, or from this replica's copy. It tells
+// whether the shelf could be reached.
+func (s *Shared) keep(ctx context.Context) bool {
+	has, err := s.shelf.List(ctx, issued, true)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.note(ctx, issued, err)
-		return
+		return false
 	}
-	if s.former != nil && s.fill(ctx, s.former) {
+	switch {
+	case len(has) > 0:
+	case s.former != nil && s.fill(ctx, s.former):
 		s.log.InfoContext(ctx, "the certificate was taken over from the credentials before")
-		return
-	}
-	if s.fill(ctx, s.own) {
+	case s.fill(ctx, s.own):
 		s.log.InfoContext(ctx, "what all replicas share had lost the certificate, and was given it again")
+	}
+	return true
+}
+
+// begin waits for the shelf, whose connection may still be being made, and keeps for the first time: whoever orders
+// without having looked there orders too much.
+func (s *Shared) begin(ctx context.Context) {
+	for begin := time.Now(); !s.keep(ctx) && time.Since(begin) < s.patience; {
+		if !wait(ctx, min(lockRetry, s.patience)) {
+			return
+		}
+	}
+}
+
+// wait lets time pass; false: ctx has ended before.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
 
@@ -217,14 +236,6 @@ func (s *Shared) fill(ctx context.Context, from Storage) bool {
 
 // run keeps until ctx ends.
 func (s *Shared) run(ctx context.Context) {
-	tick := time.NewTicker(s.keeping)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			s.keep(ctx)
-		}
+	for s.keep(ctx); wait(ctx, s.keeping); s.keep(ctx) {
 	}
 }

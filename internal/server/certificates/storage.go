@@ -162,12 +162,8 @@ func (s *storage) Lock(ctx context.Context, name string) error {
 			s.keep(name, holder)
 			return nil
 		}
-		pause := time.NewTimer(s.poll)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
+		if !wait(ctx, s.poll) {
 			return ctx.Err()
-		case <-pause.C:
 		}
 	}
 }

@@ -10,10 +10,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/scimbridge/scimbridge/internal/redis"
+	"github.com/scimbridge/scimbridge/internal/redis/redistest"
 	"github.com/scimbridge/scimbridge/internal/server/certificates"
 )
 
@@ -25,7 +28,26 @@ func storages(t *testing.T) map[string]certmagic.Storage {
 	return map[string]certmagic.Storage{
 		"memory": certificates.OnShelf(certificates.NewMemoryShelf()), "folder": folder,
 		"shared": shared(certificates.NewMemoryShelf(), [32]byte{1}, nil, certificates.Memory()),
+		"redis":  certificates.OnShelf(onRedis(t, redistest.Start(t, redistest.Options{}))("here")),
 	}
+}
+
+// onRedis makes shelves on a server, with a connection of their own.
+func onRedis(t *testing.T, server *redistest.Server) func(place string) certificates.Shelf {
+	t.Helper()
+	c := redis.New(redis.Config{Server: server.Server(), Account: "account", Integration: "integration", Clock: time.Now, Log: discard()})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	eventually(t, "a connection to Redis", func() bool { return c.State().Up })
+	return certificates.OnRedis(c)
 }
 
 func shared(shelf certificates.Shelf, secret [32]byte, former *[32]byte, own certmagic.Storage) *certificates.Shared {
@@ -174,19 +196,32 @@ func TestLock(t *testing.T) {
 // TestLockOutlived: the lock of a holder that was killed is taken over when its life is over, and not before; then the former holder cannot give it back.
 func TestLockOutlived(t *testing.T) {
 	t.Parallel()
-	shelf := certificates.NewMemoryShelf()
+	for name, shelf := range map[string]certificates.Shelf{
+		"memory": certificates.NewMemoryShelf(), "redis": onRedis(t, redistest.Start(t, redistest.Options{}))("here"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			outlived(t, shelf)
+		})
+	}
+}
+
+func outlived(t *testing.T, shelf certificates.Shelf) {
+	t.Helper()
 	if ok, err := shelf.Lock(t.Context(), "locks/x", "one", certificates.LockLife); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if ok, err := shelf.Lock(t.Context(), "locks/x", "two", certificates.LockLife); ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if ok, err := shelf.Lock(t.Context(), "locks/x", "one", 0); !ok || err != nil { // it has just ended
+	if ok, err := shelf.Lock(t.Context(), "locks/x", "one", time.Millisecond); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if ok, err := shelf.Lock(t.Context(), "locks/x", "two", certificates.LockLife); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
+	eventually(t, "the lock's end", func() bool {
+		ok, err := shelf.Lock(t.Context(), "locks/x", "two", certificates.LockLife)
+		must(t, err)
+		return ok
+	})
 	must(t, shelf.Unlock(t.Context(), "locks/x", "one"))
 	if ok, err := shelf.Lock(t.Context(), "locks/x", "three", certificates.LockLife); ok || err != nil {
 		t.Fatal(ok, err)
@@ -279,6 +314,49 @@ func (a *away) List(ctx context.Context, prefix string) ([]string, error) {
 		return nil, errAway
 	}
 	return a.Shelf.List(ctx, prefix)
+}
+
+// TestRedisEmptied: a server that loses what it holds is given it again by whoever has it, and replicas that share it see one
+// another's certificate, and nothing that could be read without the secret.
+func TestRedisEmptied(t *testing.T) {
+	t.Parallel()
+	ctx, server := t.Context(), redistest.Start(t, redistest.Options{})
+	const key, secret = "certificates/a/scim.example.com/scim.example.com.key", "a private key"
+	replica := func() *certificates.Shared {
+		s := certificates.NewShared(certificates.SharedConfig{Shelf: onRedis(t, server), Secret: [32]byte{7}, Own: certificates.Memory(), Log: discard()})
+		s.Hurry()
+		return s
+	}
+	one, two := replica(), replica()
+	must(t, one.Store(ctx, key, []byte(secret)))
+	if value, err := two.Load(ctx, key); err != nil || string(value) != secret {
+		t.Errorf("%q, %v", value, err)
+	}
+	for _, name := range strings.Fields(strings.Trim(server.Do("KEYS", "*"), "[]")) {
+		if server.Do("TYPE", name) == "hash" && strings.Contains(server.Do("HVALS", name), secret) {
+			t.Errorf("%s can be read", name)
+		}
+	}
+	server.Do("FLUSHALL")
+	if two.Exists(ctx, key) {
+		t.Error("it is there though the server has lost it")
+	}
+	one.Keep(ctx)
+	if value, err := two.Load(ctx, key); err != nil || string(value) != secret {
+		t.Errorf("after it was given again: %q, %v", value, err)
+	}
+	server.Kill()
+	if value, err := one.Load(ctx, key); err != nil || string(value) != secret {
+		t.Errorf("without the server: %q, %v", value, err)
+	}
+	must(t, one.Lock(ctx, "issue"))
+	must(t, one.Unlock(ctx, "issue"))
+	server.Start()
+	eventually(t, "it is given again", func() bool {
+		one.Keep(ctx)
+		value, err := two.Load(ctx, key)
+		return err == nil && string(value) == secret
+	})
 }
 
 // TestSharedAway: while the shelf is away a replica goes on with its own copy, and when it is back and empty it is given
