@@ -92,7 +92,7 @@ func (f *Files) refresh() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		if again := err.Error() == f.failed; again && f.problem == nil {
+		if again := err.Error() == f.failed; again && (f.problem == nil || f.problem.Error() != f.failed) {
 			f.problem = err
 			f.Log.Warn("the certificate's files are not right, and the certificate before them stays", "error", err)
 		}

@@ -272,3 +272,22 @@ func TestDomain(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDomain: what is taken is taken again as it is, and is a name that a certificate can be for.
+func FuzzDomain(f *testing.F) {
+	for _, text := range []string{"scim.example.com", "SCIM.Example.COM.", "xn--bcher-kva.example", "192.0.2.1", "https://a.example/"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		name, err := certificates.Domain(text)
+		if err != nil {
+			return
+		}
+		if again, err := certificates.Domain(name); err != nil || again != name {
+			t.Errorf("%q: %q, then %q, %v", text, name, again, err)
+		}
+		if err := (&x509.Certificate{DNSNames: []string{name}}).VerifyHostname(name); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}

@@ -420,3 +420,32 @@ func TestFormerSecret(t *testing.T) {
 		t.Errorf("those before: %q, %v", value, err)
 	}
 }
+
+// FuzzSealed: whatever somebody puts into what replicas share, a replica finds nothing there, or what a replica has put there.
+func FuzzSealed(f *testing.F) {
+	const key, value = "certificates/a/a.key", "a private key"
+	shelf := certificates.NewMemoryShelf()
+	s := shared(shelf, [32]byte{1}, nil, certificates.Memory())
+	if err := s.Store(context.Background(), key, []byte(value)); err != nil {
+		f.Fatal(err)
+	}
+	names, err := shelf.List(context.Background(), "")
+	if err != nil || len(names) != 1 {
+		f.Fatal(names, err)
+	}
+	sealed, err := shelf.Get(context.Background(), names[0])
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed)
+	f.Add([]byte{1})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		shelf := certificates.NewMemoryShelf()
+		must(t, shelf.Set(t.Context(), names[0], raw))
+		got, err := shared(shelf, [32]byte{1}, nil, certificates.Memory()).Load(t.Context(), key)
+		if err == nil && string(got) != value || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
