@@ -225,7 +225,7 @@ func (a *ACME) event(ctx context.Context, name string, data map[string]any) erro
 		a.Log.InfoContext(ctx, "certificate issued", "domain", a.Domain, "renewal", renewal)
 	case "cert_failed":
 		err, _ := data["error"].(error)
-		err = fmt.Errorf("%w. %s", plain(err), a.advice())
+		err = a.explain(err)
 		a.failed(err)
 		a.Log.WarnContext(ctx, "no certificate was issued; it is tried again later", "domain", a.Domain, "renewal", renewal, "challenge", a.challenge(), "error", err)
 	}
@@ -239,23 +239,29 @@ func (a *ACME) challenge() string {
 	return acme.ChallengeTypeTLSALPN01
 }
 
-// advice is what to look at when the issuer says no.
-func (a *ACME) advice() string {
-	if a.Zone != nil {
-		return "See that the credentials for the DNS may write TXT records of _acme-challenge." + a.Domain
+// explain is what the ACME server itself said, without the library's words around it, and what to look at.
+func (a *ACME) explain(err error) error {
+	var said acme.Problem
+	var network net.Error
+	switch {
+	case errors.As(err, &said) && said.Detail != "":
+		text := said.Detail
+		for _, s := range said.Subproblems {
+			text += "; " + s.Detail
+		}
+		return fmt.Errorf("the ACME server says: %s (%s). %s", text, said.Type, a.advice(said))
+	case errors.As(err, &network):
+		return fmt.Errorf("%w. See that the network lets the bridge out to there", err)
 	}
-	return "See that port 443 of " + a.Domain + " leads from the whole internet to the bridge's HTTPS port, with nothing in between that ends TLS"
+	return err
 }
 
-// plain is what the ACME server itself said, without the library's words around it.
-func plain(err error) error {
-	var p acme.Problem
-	if !errors.As(err, &p) || p.Detail == "" {
-		return err
+func (a *ACME) advice(said acme.Problem) string {
+	switch {
+	case said.Type == acme.ProblemTypeRateLimited:
+		return "Wait until then, and keep what is issued where it lasts"
+	case a.Zone != nil:
+		return "See that the world is referred to the DNS zone in which the bridge writes _acme-challenge." + a.Domain
 	}
-	text := p.Detail
-	for _, s := range p.Subproblems {
-		text += "; " + s.Detail
-	}
-	return fmt.Errorf("the ACME server says: %s (%s)", text, p.Type)
+	return "See that port 443 of " + a.Domain + " leads from the whole internet to the bridge's HTTPS port, with nothing in between that ends TLS"
 }
