@@ -145,16 +145,7 @@ func (a *assembly) keepRedis(ctx context.Context) func() {
 	if a.redis == nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.redis.Run(ctx)
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
+	return alongside(context.WithoutCancel(ctx), a.redis.Run)
 }
 
 // redisCheck is the report on the Redis that is shared; nothing that works is missing where there is none.

@@ -222,6 +222,14 @@ func (s *Session) Header() Header { return s.header }
 // Peer returns what all who have the file share, locked or not. It is a secret, and another one in every file.
 func (s *Session) Peer() [32]byte { return s.peer }
 
+// FormerPeer returns what all share who have the file that this one embeds for an overlap; ok: it embeds one.
+func (s *Session) FormerPeer() (peer [32]byte, ok bool) {
+	if s.previous == nil {
+		return peer, false
+	}
+	return s.previous.peer, true
+}
+
 // String redacts.
 func (s *Session) String() string {
 	return fmt.Sprintf("scimsession of account %s, generation %d", s.header.Account, s.header.Generation)

@@ -41,6 +41,22 @@ func get(s http.Handler, path string, headers ...string) *httptest.ResponseRecor
 	return w
 }
 
+// TestStrictTransport: who has come by HTTPS of the bridge's own is told to stay with it; what a proxy brings is the proxy's.
+func TestStrictTransport(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &bytes.Buffer{})
+	own := httptest.NewRequest(http.MethodGet, "https://scim.example.com/ping", nil)
+	plain := httptest.NewRequest(http.MethodGet, "http://scim.example.com/ping", nil)
+	plain.Header.Set("X-Forwarded-Proto", "https")
+	for r, want := range map[*http.Request]string{own: "max-age=31536000", plain: ""} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if got := w.Header().Get("Strict-Transport-Security"); got != want {
+			t.Errorf("%s: %q, want %q", r.URL, got, want)
+		}
+	}
+}
+
 // TestHealth holds the answer to the original's documented form, letter by letter.
 func TestHealth(t *testing.T) {
 	t.Parallel()
