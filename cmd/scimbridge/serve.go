@@ -240,7 +240,7 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 
 // handler wires the whole program: account, bridge, lock, pages, server.
 func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, error) {
-	metricsLock := func() bool { return false }
+	gauges := server.Gauges{Unlocked: func() bool { return false }, Rekeying: a.rekeying}
 	c := server.Config{Clock: time.Now, Log: a.log}
 	var s *server.Server
 	interval, err := a.interval()
@@ -292,7 +292,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
-		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
+		c.Lock, pages.Lock, gauges.Unlocked = lock, lock, lock.Open
 		c.Provider = bridge.New(bridge.Config{
 			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
@@ -303,7 +303,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		})
 		health.Checks = checks(accounts, lock, a.watchers, started)
 	}
-	c.Metrics = server.NewMetrics(version, metricsLock)
+	c.Metrics = server.NewMetrics(version, gauges)
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }

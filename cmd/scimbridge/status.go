@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ const shownFaults = 3
 
 // watcherReport is what a watcher says of itself, in a report's words.
 func watcherReport(s bridge.WatcherState) server.Report {
-	r := server.Report{Time: time.Now(), State: server.Healthy}
+	r := server.Report{Time: time.Now(), State: server.Healthy, Progress: rekeyingProgress(s.Rekeyings)}
 	switch {
 	case s.Err != nil:
 		r.State, r.Detail = server.Unhealthy, s.Err.Error()
@@ -85,6 +86,41 @@ func watcherReport(s bridge.WatcherState) server.Report {
 		r.State, r.Detail = server.Attention, strings.TrimPrefix(r.Detail, "; ")
 	}
 	return r
+}
+
+// rekeyingProgress says how far new keys of groups have come.
+func rekeyingProgress(list []account.Rekeying) string {
+	var said []string
+	for i, k := range list {
+		if i == shownFaults {
+			said = append(said, fmt.Sprintf("and of %d groups more", len(list)-i))
+			break
+		}
+		said = append(said, fmt.Sprintf("new key of the group %s: %s of %s", k.Group, thousands(k.Have), thousands(k.Of)))
+	}
+	return strings.Join(said, "; ")
+}
+
+// thousands writes a number as people read it: 3,120.
+func thousands(n int) string {
+	digits := strconv.Itoa(n)
+	const group = 3
+	for i := len(digits) - group; i > 0; i -= group {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// rekeying is how far new keys of groups have come, for the metrics.
+func (a *assembly) rekeying() (groups, done, waiting int) {
+	if a.watchers == nil {
+		return 0, 0, 0
+	}
+	list := a.watchers.Confirmation().Rekeyings
+	for _, k := range list {
+		done, waiting = done+k.Have, waiting+k.Of-k.Have
+	}
+	return len(list), done, waiting
 }
 
 // missingChecks are the reports of a bridge that has no scimsession: it runs, and does not do its work.
@@ -103,7 +139,7 @@ func missingChecks() []server.Check {
 func status(ctx context.Context, s *server.Server, a bridge.Account, started time.Time) web.Status {
 	st := web.Status{Version: version, Build: build, State: s.State(ctx), Started: started}
 	for _, r := range s.Health.Reports(ctx) {
-		st.Reports = append(st.Reports, web.Report{Source: r.Source, Healthy: r.State == server.Healthy, State: r.State, Detail: r.Detail, Time: r.Time})
+		st.Reports = append(st.Reports, web.Report{Source: r.Source, Healthy: r.State == server.Healthy, State: r.State, Detail: r.Detail, Progress: r.Progress, Time: r.Time})
 	}
 	if a == nil {
 		return st

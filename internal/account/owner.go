@@ -206,7 +206,9 @@ func (s *Service) handedOver(tx Tx, row *GroupRow, grants []Grant) error {
 			return err
 		}
 		if was > 0 && was < row.Serial {
-			row.Outdated--
+			if err := caughtUp(tx, row); err != nil {
+				return err
+			}
 		}
 		if err := errors.Join(tx.PutGrant(row.Seq, &g), tx.SetGranted(row.Seq, member.Seq, g.Serial)); err != nil {
 			return err
@@ -386,8 +388,7 @@ func (s *Service) proposedAnew(tx Tx, user int64) error {
 			return err
 		}
 		if was < row.Serial {
-			row.Outdated--
-			if err := tx.UpdateGroup(&row); err != nil {
+			if err := errors.Join(caughtUp(tx, &row), tx.UpdateGroup(&row)); err != nil {
 				return err
 			}
 		}

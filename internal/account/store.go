@@ -145,6 +145,8 @@ type KeyTx interface {
 	SetEvidence(group, user int64, evidence []byte) error
 	// CountGranted counts the members of a group who have a grant of any of its keys.
 	CountGranted(group int64) (int, error)
+	// Rekeyings lists groups with outdated members that the integration sees, by id, strictly after one.
+	Rekeyings(after string, limit int) ([]Rekeying, error)
 	PutGrant(group int64, g *Grant) error
 	// DeleteGrants removes a holder's grants of a group; with "" everybody's of serials below one.
 	DeleteGrants(group int64, holder string, below int) error

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,6 +33,25 @@ type site struct {
 	bridge      *keyset.Keyset
 	watch       *bridge.Watchers
 	nowhere     atomic.Bool // it is not known where people reach the account
+	log         lines       // of the watchers
+}
+
+// lines is a log that is written and read at once.
+type lines struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func ok(t testing.TB, err error) {
@@ -89,7 +110,7 @@ func openSiteWith(t *testing.T, through func(bridge.Admission) bridge.Admission,
 	}
 	s.watch = bridge.NewWatchers(bridge.WatcherConfig{
 		Account: admission, Lock: lock, Mailer: mailer, Origin: s.origin, Interval: time.Minute,
-		Version: "test", Client: func() string { return "tester" }, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
+		Version: "test", Client: func() string { return "tester" }, Clock: time.Now, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

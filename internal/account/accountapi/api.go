@@ -212,6 +212,7 @@ func (h *Handler) table() []route {
 		{"POST /v1/users/{id}/confirm", integration, grantBody, slow, false, (*Handler).confirm},
 		{"POST /v1/users/{id}/reject", integration, smallBody, quick, false, (*Handler).reject},
 		{"POST /v1/groups/{id}/key", integration, grantBody, slow, false, (*Handler).keyGroup},
+		{"GET /v1/rekeyings", integration, noBody, slow, false, (*Handler).rekeyings},
 		{"GET /v1/groups/{id}/grants", integration, noBody, quick, false, (*Handler).grants},
 		{"POST /v1/contact", integration, smallBody, quick, false, (*Handler).contact},
 

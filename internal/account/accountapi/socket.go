@@ -24,6 +24,9 @@ type Administrator interface {
 	Person(ctx context.Context, idOrName string) (account.User, error)
 	// AllGroups lists groups of every kind, strictly after an id, at most limit.
 	AllGroups(ctx context.Context, after string, limit int) ([]account.Group, error)
+	// Rekeyings lists the groups whose newest key has not reached all of their members yet, strictly after an id, at most
+	// limit.
+	Rekeyings(ctx context.Context, after string, limit int) ([]account.Rekeying, error)
 	SetState(ctx context.Context, id string, s account.State) (account.User, error)
 	// Protect marks a user as nobody's to suspend through the integration; an empty reason takes the mark away.
 	Protect(ctx context.Context, id, reason string) (account.User, error)
@@ -117,6 +120,9 @@ var acts = map[string]func(context.Context, Administrator, arguments) (any, erro
 	"person": func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.Person(ctx, in.ID) },
 	"groups": func(ctx context.Context, a Administrator, in arguments) (any, error) {
 		return a.AllGroups(ctx, in.After, in.Limit)
+	},
+	"rekeyings": func(ctx context.Context, a Administrator, in arguments) (any, error) {
+		return a.Rekeyings(ctx, in.After, in.Limit)
 	},
 	"set-state": func(ctx context.Context, a Administrator, in arguments) (any, error) {
 		return a.SetState(ctx, in.ID, in.State)

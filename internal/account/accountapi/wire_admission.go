@@ -35,6 +35,13 @@ type wireGroupKey struct {
 	Grants      []wireGrant `json:"grants,omitzero"`
 }
 
+type wireRekeying struct {
+	Group  string `json:"group"`
+	Serial int    `json:"serial"`
+	Have   int    `json:"have"`
+	Of     int    `json:"of"`
+}
+
 type wireKeys struct {
 	Serial      int    `json:"serial"`
 	Public      []byte `json:"public,omitzero"`

@@ -399,7 +399,7 @@ func everything() []method {
 		}},
 		{"UpdateGroup", func(tx account.Tx, who string) (any, error) {
 			g := groupOf(g.Seq, who)
-			g.ExternalID, g.Serial = "changed by "+who, 3
+			g.ExternalID, g.Serial, g.Outdated = "changed by "+who, 3, 1
 			return do(tx.UpdateGroup(&g))
 		}},
 		{"GroupByID", func(tx account.Tx, _ string) (any, error) { return tx.GroupByID(g.ID) }},
@@ -468,6 +468,7 @@ func everything() []method {
 		{"Granted", func(tx account.Tx, _ string) (any, error) { return tx.Granted(g.Seq, u.Seq) }},
 		{"SetEvidence", func(tx account.Tx, who string) (any, error) { return do(tx.SetEvidence(g.Seq, v.Seq, []byte(who))) }},
 		{"CountGranted", func(tx account.Tx, _ string) (any, error) { return tx.CountGranted(g.Seq) }},
+		{"Rekeyings", func(tx account.Tx, _ string) (any, error) { return tx.Rekeyings("", 9) }},
 		{"PutGrant", func(tx account.Tx, who string) (any, error) {
 			return do(tx.PutGrant(g.Seq, &account.Grant{Serial: 3, To: to, Sealed: []byte(who)}))
 		}},

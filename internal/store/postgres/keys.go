@@ -96,6 +96,18 @@ func (t *tx) CountGranted(group int64) (int, error) {
 	return int(n), err
 }
 
+func (t *tx) Rekeyings(after string, n int) ([]account.Rekeying, error) {
+	var list []account.Rekeying
+	err := t.rows(`SELECT g.id, g.serial, count(*) FILTER (WHERE m.granted = g.serial), count(*) FROM groups g JOIN memberships m ON m.account = $1 AND m.group_seq = g.seq
+		WHERE g.account = $1 AND g.managed AND NOT g.privileged AND g.outdated > 0 AND g.id > $2 AND m.granted > 0 GROUP BY g.id, g.serial ORDER BY g.id`+limit(n), []any{encode(after)}, func(r pgx.Rows) error {
+		var k account.Rekeying
+		err := r.Scan((*text)(&k.Group), &k.Serial, &k.Have, &k.Of)
+		list = append(list, k)
+		return err
+	})
+	return list, err
+}
+
 func (t *tx) PutGrant(group int64, g *account.Grant) error {
 	_, err := t.exec(`INSERT INTO grants (account, group_seq, holder, holder_kind, holder_serial, serial, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (account, group_seq, holder, holder_kind, holder_serial, serial) DO UPDATE SET sealed = excluded.sealed`,

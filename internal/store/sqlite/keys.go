@@ -111,6 +111,16 @@ func (t *tx) CountGranted(group int64) (int, error) {
 	return int(n), err
 }
 
+func (t *tx) Rekeyings(after string, n int) ([]account.Rekeying, error) {
+	var list []account.Rekeying
+	err := t.rows(`SELECT g.id, g.serial, sum(m.granted = g.serial), count(*) FROM groups g CROSS JOIN memberships m ON m.group_seq = g.seq
+		WHERE g.managed = 1 AND g.privileged = 0 AND g.outdated > 0 AND g.id > ? AND m.granted > 0 GROUP BY g.id ORDER BY g.id`+limit(n), []any{after}, func(s *stmt) error {
+		list = append(list, account.Rekeying{Group: s.text(0), Serial: int(s.int(1)), Have: int(s.int(2)), Of: int(s.int(3))})
+		return enough(len(list), n)
+	})
+	return list, err
+}
+
 func (t *tx) PutGrant(group int64, g *account.Grant) error {
 	_, err := t.exec("INSERT OR REPLACE INTO grants (group_seq, holder, holder_kind, holder_serial, serial, sealed) VALUES (?, ?, ?, ?, ?, ?)",
 		group, g.To.ID, string(g.To.Kind), g.To.Serial, g.Serial, g.Sealed)
