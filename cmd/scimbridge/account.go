@@ -37,6 +37,7 @@ type accountVerb struct {
 	Restore         restoreVerb      `cmd:"" help:"Put a copy in the place of the account; the process must be stopped."`
 	Export          exportVerb       `cmd:"" help:"Write people, groups and activity as JSON lines to standard output."`
 	Join            joinVerb         `cmd:"" help:"Accept an invitation: make keys and a Secret Key."`
+	ConfirmEmail    confirmEmailVerb `cmd:"" help:"Confirm the new address that you sign in with, after the identity provider has changed it."`
 	Open            openVerb         `cmd:"" help:"Open the key of a group that you are in, or a file that was sealed to it."`
 	Seal            sealVerb         `cmd:"" help:"Seal standard input to a group, for its members to open."`
 }

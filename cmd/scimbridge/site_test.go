@@ -20,6 +20,9 @@ import (
 	"github.com/scimbridge/scimbridge/internal/owner"
 )
 
+// scriptSite is what the commands of a script know of its site.
+type scriptSite struct{ service *account.Service }
+
 // siteCommand is "site DIR E-MAIL…" in a script: it founds an account in a folder, serves it as an account service and
 // its socket do, runs a bridge's watchers on it, invites people at those addresses and puts them into the managed group
 // Crew, the first of them also into Legacy, which nobody has handed over. The owner's kit is DIR-kit, the password is in the file password. $URL is the service's address, $SESSION the
@@ -47,6 +50,7 @@ func siteCommand(ts *testscript.TestScript, _ bool, args []string) {
 	service, closeStore, err := openAccount(ctx, dir, log)
 	ts.Check(err)
 	ts.Check(made.found(ctx, service, dir+"-kit"))
+	ts.Value(scriptSite{}).(*scriptSite).service = service
 	api, err := accountapi.New(accountapi.Config{Accounts: accountapi.Single(made.kit.Account, service), URL: server.URL, Version: version, Log: log})
 	ts.Check(err)
 	mu.Lock()
@@ -152,4 +156,15 @@ func becomesCommand(ts *testscript.TestScript, _ bool, args []string) {
 		<-pause.C
 	}
 	ts.Fatalf("%s is %s and does not become %s", args[1], state, args[2])
+}
+
+// renamesCommand is "renames PERSON E-MAIL" in a script: the identity provider gives a person another address.
+func renamesCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := account.WithCaller(context.Background(), account.Caller{Kind: account.Integration})
+	service := ts.Value(scriptSite{}).(*scriptSite).service
+	u, err := service.Person(ctx, args[0])
+	ts.Check(err)
+	u.UserName, u.Email = args[1], args[1]
+	_, err = service.ChangeUser(ctx, u.ID, account.UserChange{Person: &u.Person})
+	ts.Check(err)
 }

@@ -165,7 +165,7 @@ func (s *Service) Protect(ctx context.Context, id, reason string) (User, error) 
 func (s *Service) ConfirmUserName(ctx context.Context, id string) (User, error) {
 	return s.change(ctx, "user.confirmname", id, func(_ Tx, row *UserRow) error {
 		if row.SignInName == row.UserName {
-			return fmt.Errorf("%w: no change of user name waits to be confirmed", ErrState)
+			return errNoNameWaits
 		}
 		row.SignInName = row.UserName
 		return nil

@@ -219,6 +219,7 @@ func (h *Handler) table() []route {
 		{"GET /v1/join/{ref}", anyone, noBody, quick, false, (*Handler).join},
 		{"POST /v1/join/{ref}", anyone, smallBody, quick, false, (*Handler).accept},
 		{"GET /v1/me", person, noBody, slow, false, (*Handler).me},
+		{"POST /v1/me/user-name", person, smallBody, quick, false, (*Handler).confirmOwnName},
 		{"GET /v1/me/account", person, noBody, quick, false, (*Handler).standing},
 
 		{"GET /join/{ref}", anyone, noBody, quick, false, (*Handler).joinPage},

@@ -87,7 +87,7 @@ func sent[T any](in T) (out T) {
 func DecodeAny(raw []byte) {
 	for _, into := range []any{
 		&wireSubject{}, &wireSignIn{}, &wireInvite{}, &wireUserChange{}, &wireNewGroup{}, &wireGroupChange{}, &wireQuery{}, &wireOpening{},
-		&wireConfirmation{}, &wireGroupKey{}, &wireProposal{}, &wireContact{},
+		&wireConfirmation{}, &wireGroupKey{}, &wireProposal{}, &wireContact{}, &wireUserName{},
 	} {
 		_ = decode(raw, into)
 	}
