@@ -183,10 +183,28 @@ func waiting(ctx context.Context, a bridge.Admission) (list []web.Waiting, more 
 	return list, false
 }
 
+// recoveryLine says what somebody waits for who is to make new keys with the link of an owner.
+func recoveryLine(w *web.Waiting, at account.InvitationState) {
+	w.Word = "Recovery"
+	switch at {
+	case account.InvitationOpen:
+		w.Detail = "Waits for the person to use an owner's link."
+	case account.InvitationAccepted:
+		w.Detail = "Waits for an owner of the account to confirm the new keys (scimbridge account recover --confirm)."
+	default:
+		w.Wrong = true
+		w.Detail += ". An owner of the account makes a new link (scimbridge account recover)."
+	}
+}
+
 func invitationLine(i *account.InvitationRow) web.Waiting {
 	w := web.Waiting{Name: i.Name, Email: i.Email, Detail: i.Reason}
 	if w.Name == w.Email {
 		w.Name = ""
+	}
+	if i.Generation == account.OwnersInvitation {
+		recoveryLine(&w, i.State)
+		return w
 	}
 	switch i.State {
 	case account.InvitationRefused:

@@ -52,7 +52,7 @@ func (s *Service) NextGeneration(ctx context.Context) (int, error) {
 			return err
 		}
 		if keyed {
-			return fmt.Errorf("%w: in an account with keys an owner makes the credentials", ErrState)
+			return fmt.Errorf("%w: in an account with keys an owner makes the credentials: scimbridge credentials new --kit FILE, with the owner's emergency kit", ErrState)
 		}
 		before, err := generation(tx)
 		if err != nil {
