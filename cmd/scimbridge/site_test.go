@@ -1,12 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -167,4 +173,31 @@ func renamesCommand(ts *testscript.TestScript, _ bool, args []string) {
 	u.UserName, u.Email = args[1], args[1]
 	_, err = service.ChangeUser(ctx, u.ID, account.UserChange{Person: &u.Person})
 	ts.Check(err)
+}
+
+// liarCommand is "liar" in a script: it serves what the site serves, at $LIAR, but for another root of trust, which it shows
+// to whoever joins.
+func liarCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	to, err := url.Parse(ts.Getenv("URL"))
+	ts.Check(err)
+	_, kit, _, err := owner.Found(owner.Founding{AccountName: "Acme", Name: "Thief", UserName: "thief@example.com", Password: "correct horse"}, source())
+	ts.Check(err)
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if !strings.HasPrefix(r.Request.URL.Path, "/v1/join/") || r.Request.Method != http.MethodGet {
+			return nil
+		}
+		var j account.Joining
+		if err := json.NewDecoder(r.Body).Decode(&j); err != nil {
+			return err
+		}
+		j.Root = kit.Root[:]
+		raw, err := json.Marshal(j)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+		r.Header.Set("Content-Length", strconv.Itoa(len(raw)))
+		return err
+	}
+	server := httptest.NewServer(proxy)
+	ts.Defer(server.Close)
+	ts.Setenv("LIAR", server.URL)
 }

@@ -211,7 +211,8 @@ type Joining struct {
 	Name        string    `json:"name"`
 	Email       string    `json:"email"`
 	Expires     time.Time `json:"expires"`
-	// Root is the public key of the owner in whom trust begins: the person believes no other from now on.
+	// Root is the public key of the owner in whom trust begins. The person compares it with the fingerprint in the link, and
+	// believes no other from now on.
 	Root []byte `json:"root"`
 	// Serial is that of the keys that the person is going to make: 1, or more after a recovery.
 	Serial int `json:"serial"`
