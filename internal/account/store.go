@@ -176,10 +176,12 @@ type KeyTx interface {
 	Held() ([]Held, error)
 	DeleteHeld(h *Held) error
 
-	// Once remembers a call by its idempotency key within the change that it makes. Where the key is known already it
-	// returns the digest that came with it.
-	Once(key string, digest []byte, at time.Time) (known []byte, err error)
-	// Forget removes keys of calls before a time.
+	// Call finds a call that was carried out, by its key: the digest of what was asked for, and what was kept of the outcome.
+	// ErrNotFound.
+	Call(key []byte) (digest, outcome []byte, err error)
+	// PutCall remembers a call within the change that it makes. outcome may be nil.
+	PutCall(key, digest, outcome []byte, at time.Time) error
+	// Forget removes calls of before a time.
 	Forget(before time.Time) error
 }
 

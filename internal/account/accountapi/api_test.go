@@ -303,19 +303,27 @@ func TestOnce(t *testing.T) {
 	t.Parallel()
 	k := founded(t)
 	url, _ := serve(t, nil, k)
-	restarted, _ := serve(t, nil, k) // another process, which has kept no answers
+	restarted, _ := serve(t, nil, k) // another process
 	c, c2 := newRaw(t, url, k), newRaw(t, restarted, k)
 	u, err := k.Invite(t.Context(), account.Invitation{ID: newID(t), Person: account.Person{UserName: "ada@example.com"}})
 	must(t, err)
-	group := `{"id":"` + newID(t) + `","name":"Engineers"}`
+	group := `{"id":"` + newID(t) + `","name":"Engineers","members":["` + u.ID + `","` + newID(t) + `"]}`
 	head := map[string]string{"Idempotency-Key": newID(t)}
 	first := c.send(t, "POST", "/v1/groups", group, head)
 	again := c.send(t, "POST", "/v1/groups", group, head)
 	if first.Status != 200 || first.Body != again.Body {
 		t.Errorf("first %+v, again %+v", first, again)
 	}
-	if got := c2.send(t, "POST", "/v1/groups", group, head); got.Status != 200 {
-		t.Errorf("after a restart: %+v", got)
+	if got := c2.send(t, "POST", "/v1/groups", group, head); got.Body != first.Body || !strings.Contains(got.Body, `"unknown":["`) {
+		t.Errorf("another process: %+v, want %s", got, first.Body)
+	}
+	var made struct{ Group struct{ ID string } }
+	must(t, json.Unmarshal([]byte(first.Body), &made))
+	change := map[string]string{"Idempotency-Key": newID(t)}
+	patch := `{"steps":[{"kind":"add","users":["` + k.Owner.ID + `","` + newID(t) + `"]}],"show":10}`
+	added := c.send(t, "PATCH", "/v1/groups/"+made.Group.ID, patch, change)
+	if got := c2.send(t, "PATCH", "/v1/groups/"+made.Group.ID, patch, change); got.Body != added.Body || !strings.Contains(got.Body, `"members":[{`) {
+		t.Errorf("another process: %+v, want %s", got, added.Body)
 	}
 	for _, way := range []*raw{c, c2} {
 		if got := way.send(t, "POST", "/v1/groups", `{"id":"`+newID(t)+`","name":"Poets"}`, head); got.Status != 409 || got.Code != "idempotency_mismatch" {

@@ -508,7 +508,13 @@ func everything() []method {
 			}
 			return do(tx.DeleteHeld(&account.Held{Kind: "kind", Subject: "subject"}))
 		}},
-		{"Once", func(tx account.Tx, who string) (any, error) { return tx.Once("call", []byte(who), at) }},
+		{"PutCall", func(tx account.Tx, who string) (any, error) {
+			return do(tx.PutCall([]byte("call"), []byte(who), []byte("outcome of "+who), at))
+		}},
+		{"Call", func(tx account.Tx, _ string) (any, error) {
+			digest, outcome, err := tx.Call([]byte("call"))
+			return []any{digest, outcome}, err
+		}},
 		{"Forget", func(tx account.Tx, who string) (any, error) {
 			if who == "a" {
 				return nil, nil

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -193,12 +192,13 @@ func (t *tx) PutGeneration(g *account.Generation) error {
 		encode(g.Version), encode(g.Client))
 }
 
-func (t *tx) Once(key string, digest []byte, at time.Time) (known []byte, err error) {
-	err = t.one("SELECT digest FROM calls WHERE account = $1 AND call = $2", []any{encode(key)}, (*blob)(&known))
-	if !errors.Is(err, account.ErrNotFound) {
-		return known, err
-	}
-	return nil, t.later("INSERT INTO calls (account, call, digest, at) VALUES ($1, $2, $3, $4)", encode(key), bytesOf(digest), at.UnixMilli())
+func (t *tx) Call(key []byte) (digest, outcome []byte, err error) {
+	err = t.one("SELECT digest, outcome FROM calls WHERE account = $1 AND call = $2", []any{key}, (*blob)(&digest), (*blob)(&outcome))
+	return digest, outcome, err
+}
+
+func (t *tx) PutCall(key, digest, outcome []byte, at time.Time) error {
+	return t.later("INSERT INTO calls (account, call, digest, at, outcome) VALUES ($1, $2, $3, $4, $5)", key, bytesOf(digest), at.UnixMilli(), outcome)
 }
 
 func (t *tx) Forget(before time.Time) error {

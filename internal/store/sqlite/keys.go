@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"errors"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -201,17 +200,23 @@ func (t *tx) PutGeneration(g *account.Generation) error {
 	return err
 }
 
-func (t *tx) Once(key string, digest []byte, at time.Time) (known []byte, err error) {
-	err = t.one("SELECT digest FROM calls WHERE call = ?", []any{key}, func(s *stmt) { known = s.blob(0) })
-	if !errors.Is(err, account.ErrNotFound) {
-		return known, err
+func (t *tx) Call(key []byte) (digest, outcome []byte, err error) {
+	err = t.one("SELECT digest, outcome FROM calls WHERE call = ?", []any{key}, func(s *stmt) { digest, outcome = s.blob(0), s.blob(1) })
+	return digest, outcome, err
+}
+
+func (t *tx) PutCall(key, digest, outcome []byte, at time.Time) error {
+	var kept any
+	if outcome != nil {
+		kept = outcome
 	}
-	_, err = t.exec("INSERT INTO calls (call, digest, at) VALUES (?, ?, ?)", key, digest, at.UnixMilli())
-	return nil, err
+	_, err := t.exec("INSERT INTO calls (call, digest, at, outcome) VALUES (?, ?, ?, ?)", key, digest, at.UnixMilli(), kept)
+	return err
 }
 
 func (t *tx) Forget(before time.Time) error {
-	_, err := t.exec("DELETE FROM calls WHERE at < ?", before.UnixMilli())
+	// Calls are numbered as they came: all before the first that is to stay.
+	_, err := t.exec("DELETE FROM calls WHERE number < coalesce((SELECT number FROM calls WHERE at >= ?1 ORDER BY number LIMIT 1), (SELECT max(number) + 1 FROM calls))", before.UnixMilli())
 	return err
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -39,4 +40,59 @@ func rekeyings(t *testing.T, s account.Store) {
 		same(t, "the rest", rest, want[1:])
 		return errors.Join(err, oneErr, restErr)
 	})
+}
+
+// calls: a call is remembered with the change that it makes, or not at all, and forgotten when its time is over.
+func calls(t *testing.T, s account.Store) {
+	find := func(key string) (digest, outcome []byte, err error) {
+		_ = s.View(t.Context(), func(tx account.Tx) error {
+			digest, outcome, err = tx.Call([]byte(key))
+			return nil
+		})
+		return digest, outcome, err
+	}
+	_, _, err := find("nothing")
+	wantError(t, err, account.ErrNotFound)
+	forget := func(before int) {
+		t.Helper()
+		update(t, s, func(tx account.Tx) error { return tx.Forget(moment(before)) })
+	}
+	forget(1_000_000) // of no calls
+	put := func(key string, at int) {
+		t.Helper()
+		update(t, s, func(tx account.Tx) error {
+			return tx.PutCall([]byte(key), []byte("digest "+key), []byte("outcome "+key), moment(at))
+		})
+	}
+	for i := range 5 {
+		put(fmt.Sprint(i), i*1000)
+	}
+	update(t, s, func(tx account.Tx) error { return tx.PutCall([]byte{0, 255}, []byte{}, nil, moment(5000)) })
+	digest, outcome, err := find("3")
+	must(t, err)
+	same(t, "call", []string{string(digest), string(outcome)}, []string{"digest 3", "outcome 3"})
+	if _, outcome, err = find("\x00\xff"); err != nil || outcome != nil {
+		t.Errorf("a call of which nothing is kept: %q %v", outcome, err)
+	}
+	why := errors.New("thought better of it")
+	wantError(t, s.Update(t.Context(), func(tx account.Tx) error {
+		return errors.Join(tx.PutCall([]byte("undone"), []byte("d"), nil, moment(0)), why)
+	}), why)
+	_, _, err = find("undone")
+	wantError(t, err, account.ErrNotFound)
+	forget(3000)
+	for i := range 5 {
+		_, _, err := find(fmt.Sprint(i))
+		if gone := errors.Is(err, account.ErrNotFound); gone != (i < 3) || err != nil && !gone {
+			t.Errorf("call %d of 5, three of them old: %v", i, err)
+		}
+	}
+	put("1", 6000) // the key of one that is forgotten
+	forget(7000)
+	for _, key := range []string{"1", "4", "\x00\xff"} {
+		if _, _, err := find(key); !errors.Is(err, account.ErrNotFound) {
+			t.Errorf("call %q when all are old: %v", key, err)
+		}
+	}
+	put("1", 8000)
 }

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t testing.TB) account.Store) {
 		"groups of people":        groupsOf,
 		"members":                 members,
 		"rekeyings":               rekeyings,
+		"calls":                   calls,
 		"listings":                listings,
 		"odd texts":               oddTexts,
 		"all or nothing":          allOrNothing,
