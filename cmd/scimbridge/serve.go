@@ -393,7 +393,13 @@ func housekeep(ctx context.Context, service *account.Service) func() {
 	}
 }
 
-// belongs refuses a scimsession of another account, or of a generation that has been replaced.
+// lost tells whether a generation has only its number in common with a scimsession: one was lost when the account was
+// restored, and the number given out again.
+func lost(g *account.Generation, h keyset.Header) bool {
+	return g.Integration != "" && g.Integration != h.Integration || g.Token != "" && g.Token != h.TokenKeyID
+}
+
+// belongs refuses a scimsession of another account, of a generation that has been replaced, or of one that was lost.
 func belongs(ctx context.Context, service *account.Service, h keyset.Header) error {
 	info, err := service.Describe(ctx)
 	if errors.Is(err, account.ErrNotFound) {
@@ -414,6 +420,9 @@ func belongs(ctx context.Context, service *account.Service, h keyset.Header) err
 		return err
 	}
 	if i := slices.IndexFunc(list, func(g account.Generation) bool { return g.Number == h.Generation }); i >= 0 {
+		if lost(&list[i], h) {
+			return fmt.Errorf("the scimsession is of generation %d, but not of the one that the account knows under this number: the account has been restored from a backup that is older than these credentials, and others have been made since. Put the newest scimsession in its place and give the identity provider the newest token, or make new ones: scimbridge credentials new --data DIR", h.Generation)
+		}
 		if list[i].Valid(time.Now()) {
 			return nil
 		}

@@ -42,7 +42,7 @@ func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started tim
 			case err == nil:
 			case errors.Is(err, accountapi.ErrLocked):
 				r.State, r.Detail = "locked", "the bridge signs in once it is unlocked"
-			case errors.Is(err, account.ErrGeneration):
+			case errors.Is(err, account.ErrGeneration), errors.Is(err, accountapi.ErrRefused):
 				r.State, r.Detail = server.Unhealthy, err.Error()
 			default:
 				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"

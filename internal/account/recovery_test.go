@@ -154,7 +154,7 @@ func TestAdoptNeedsTheKey(t *testing.T) {
 			t.Errorf("%s is provisioning's", g.Name)
 		}
 	}
-	if _, err := k.NextGeneration(t.Context()); !errors.Is(err, account.ErrState) {
+	if _, err := k.NextGeneration(t.Context(), account.Generation{}); !errors.Is(err, account.ErrState) {
 		t.Error(err)
 	}
 }

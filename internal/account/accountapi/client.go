@@ -154,8 +154,8 @@ func (c *Client) Export(ctx context.Context, w io.Writer) error {
 }
 
 // NextGeneration begins a new generation of credentials.
-func (c *Client) NextGeneration(ctx context.Context) (int, error) {
-	return call[int](ctx, c, "next-generation", arguments{})
+func (c *Client) NextGeneration(ctx context.Context, g account.Generation) (int, error) {
+	return call[int](ctx, c, "next-generation", arguments{}.with(g))
 }
 
 // with puts a value among the arguments.

@@ -39,8 +39,8 @@ type Administrator interface {
 	Backup(ctx context.Context, path string) error
 	Export(ctx context.Context, w io.Writer) error
 	// NextGeneration begins a new generation of the integration's credentials and returns its number, in an account
-	// without keys.
-	NextGeneration(ctx context.Context) (int, error)
+	// without keys. It takes integration and token.
+	NextGeneration(ctx context.Context, g account.Generation) (int, error)
 
 	Keeper
 	Owner
@@ -141,7 +141,9 @@ var acts = map[string]func(context.Context, Administrator, arguments) (any, erro
 	"backup": func(ctx context.Context, a Administrator, in arguments) (any, error) {
 		return nil, a.Backup(ctx, in.Path)
 	},
-	"next-generation": func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.NextGeneration(ctx) },
+	"next-generation": valued(func(ctx context.Context, a Administrator, _ arguments, g account.Generation) (any, error) {
+		return a.NextGeneration(ctx, g)
+	}),
 
 	"invitations": valued(func(ctx context.Context, a Administrator, in arguments, states []account.InvitationState) (any, error) {
 		return a.Invitations(ctx, states, in.After, in.Limit)

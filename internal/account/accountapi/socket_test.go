@@ -35,7 +35,7 @@ func TestSocketHandsNoGroupOverWithoutItsKey(t *testing.T) {
 	if _, err := k.Group(t.Context(), g.ID); !errors.Is(err, account.ErrNotFound) {
 		t.Errorf("the group is provisioning's: %v", err)
 	}
-	if _, err := c.NextGeneration(t.Context()); !errors.Is(err, account.ErrState) || !strings.Contains(err.Error(), "scimbridge credentials new --kit FILE") {
+	if _, err := c.NextGeneration(t.Context(), account.Generation{}); !errors.Is(err, account.ErrState) || !strings.Contains(err.Error(), "scimbridge credentials new --kit FILE") {
 		t.Errorf("credentials: %v", err)
 	}
 	if list, err := c.Rekeyings(t.Context(), "", 10); err != nil || len(list) > 0 {

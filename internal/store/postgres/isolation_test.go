@@ -492,7 +492,7 @@ func everything() []method {
 		{"Attest", func(tx account.Tx, who string) (any, error) { return do(tx.Attest("kind", "subject", 1, []byte(who))) }},
 		{"Attestations", func(tx account.Tx, _ string) (any, error) { return tx.Attestations("kind", "") }},
 		{"PutGeneration", func(tx account.Tx, who string) (any, error) {
-			return do(tx.PutGeneration(&account.Generation{Number: 1, Integration: who, Created: at}))
+			return do(tx.PutGeneration(&account.Generation{Number: 1, Integration: who, Token: "token " + who, Created: at}))
 		}},
 		{"Generations", func(tx account.Tx, _ string) (any, error) { return tx.Generations() }},
 		{"GuardCount", func(tx account.Tx, who string) (any, error) {

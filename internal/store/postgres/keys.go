@@ -172,11 +172,11 @@ func (t *tx) Attestations(kind, subject string) ([][]byte, error) {
 
 func (t *tx) Generations() ([]account.Generation, error) {
 	var list []account.Generation
-	err := t.rows(`SELECT number, integration, signer, attestation, created, expires, ended, last_contact, version, client FROM generations
+	err := t.rows(`SELECT number, integration, signer, attestation, created, expires, ended, last_contact, version, client, token FROM generations
 		WHERE account = $1 ORDER BY number`, nil, func(r pgx.Rows) error {
 		var g account.Generation
 		err := r.Scan(&g.Number, (*text)(&g.Integration), (*blob)(&g.Signer), (*blob)(&g.Attestation), (*millis)(&g.Created), (*moment)(&g.Expires),
-			&g.Ended, (*moment)(&g.LastContact), (*text)(&g.Version), (*text)(&g.Client))
+			&g.Ended, (*moment)(&g.LastContact), (*text)(&g.Version), (*text)(&g.Client), (*text)(&g.Token))
 		list = append(list, g)
 		return err
 	})
@@ -184,12 +184,13 @@ func (t *tx) Generations() ([]account.Generation, error) {
 }
 
 func (t *tx) PutGeneration(g *account.Generation) error {
-	return t.later(`INSERT INTO generations (account, number, integration, signer, attestation, created, expires, ended, last_contact, version, client)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	return t.later(`INSERT INTO generations (account, number, integration, signer, attestation, created, expires, ended, last_contact, version, client, token)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (account, number) DO UPDATE SET integration = excluded.integration, signer = excluded.signer, attestation = excluded.attestation, created = excluded.created,
-		expires = excluded.expires, ended = excluded.ended, last_contact = excluded.last_contact, version = excluded.version, client = excluded.client`,
+		expires = excluded.expires, ended = excluded.ended, last_contact = excluded.last_contact, version = excluded.version, client = excluded.client,
+		token = excluded.token`,
 		g.Number, encode(g.Integration), bytesOf(g.Signer), bytesOf(g.Attestation), g.Created.UnixMilli(), momentOf(g.Expires), g.Ended, momentOf(g.LastContact),
-		encode(g.Version), encode(g.Client))
+		encode(g.Version), encode(g.Client), encode(g.Token))
 }
 
 func (t *tx) Call(key []byte) (digest, outcome []byte, err error) {

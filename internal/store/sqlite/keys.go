@@ -183,10 +183,10 @@ func (t *tx) Attestations(kind, subject string) ([][]byte, error) {
 
 func (t *tx) Generations() ([]account.Generation, error) {
 	var list []account.Generation
-	err := t.rows("SELECT number, integration, signer, attestation, created, expires, ended, last_contact, version, client FROM generations ORDER BY number", nil, func(s *stmt) error {
+	err := t.rows("SELECT number, integration, signer, attestation, created, expires, ended, last_contact, version, client, token FROM generations ORDER BY number", nil, func(s *stmt) error {
 		list = append(list, account.Generation{
 			Number: int(s.int(0)), Integration: s.text(1), Signer: s.blob(2), Attestation: s.blob(3), Created: s.time(4), Expires: s.moment(5),
-			Ended: s.bool(6), LastContact: s.moment(7), Version: s.text(8), Client: s.text(9),
+			Ended: s.bool(6), LastContact: s.moment(7), Version: s.text(8), Client: s.text(9), Token: s.text(10),
 		})
 		return nil
 	})
@@ -194,9 +194,9 @@ func (t *tx) Generations() ([]account.Generation, error) {
 }
 
 func (t *tx) PutGeneration(g *account.Generation) error {
-	_, err := t.exec(`INSERT OR REPLACE INTO generations (number, integration, signer, attestation, created, expires, ended, last_contact, version, client)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		g.Number, g.Integration, g.Signer, g.Attestation, g.Created.UnixMilli(), moment(g.Expires), g.Ended, moment(g.LastContact), g.Version, g.Client)
+	_, err := t.exec(`INSERT OR REPLACE INTO generations (number, integration, signer, attestation, created, expires, ended, last_contact, version, client, token)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		g.Number, g.Integration, g.Signer, g.Attestation, g.Created.UnixMilli(), moment(g.Expires), g.Ended, moment(g.LastContact), g.Version, g.Client, g.Token)
 	return err
 }
 
