@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "script"),
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"site": siteCommand, "becomes": becomesCommand, "renames": renamesCommand, "liar": liarCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"site": siteCommand, "becomes": becomesCommand, "renames": renamesCommand, "liar": liarCommand, "keyless": keylessCommand},
 		Setup: func(e *testscript.Env) error {
 			e.Values[scriptSite{}] = &scriptSite{}
 			e.Setenv("HOME", e.WorkDir)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -200,4 +201,17 @@ func liarCommand(ts *testscript.TestScript, _ bool, _ []string) {
 	server := httptest.NewServer(proxy)
 	ts.Defer(server.Close)
 	ts.Setenv("LIAR", server.URL)
+}
+
+// keylessCommand is "keyless DIR" in a script: it makes an account without keys, as there were before there were any, with the
+// group Legacy in it.
+func keylessCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, dir := asAdministrator(context.Background()), ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	service, closeStore, err := openAccount(ctx, dir, slog.New(slog.DiscardHandler))
+	ts.Check(err)
+	_, err = service.Found(ctx, account.Founding{Name: "Acme", Owner: "Olivia Owner", UserName: "olivia@example.com"})
+	ts.Check(err)
+	_, err = service.MakeGroup(ctx, "Legacy", nil)
+	ts.Check(errors.Join(err, closeStore()))
 }

@@ -550,6 +550,28 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
+// TestHeld: a change that the guard holds says the same from afar, also when it makes sense to ask again.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	k := founded(t)
+	url, _ := serve(t, nil, k)
+	r := remote(t, url, nil, k)
+	must(t, k.SetPolicy(t.Context(), account.Policy{Guard: account.GuardHold}))
+	var last error
+	no := false
+	for i := range 6 {
+		u, err := r.Invite(t.Context(), account.Invitation{ID: newID(t), Person: account.Person{UserName: newID(t)}})
+		must(t, err)
+		if _, last = r.ChangeUser(t.Context(), u.ID, account.UserChange{Active: &no}); last != nil && i < 5 {
+			t.Fatalf("person %d: %v", i, last)
+		}
+	}
+	var held *account.HeldError
+	if !errors.As(last, &held) || held.Retry != 10*time.Minute || held.Reason == "" {
+		t.Errorf("held: %+v %v", held, last)
+	}
+}
+
 // TestSessions: one sign-in for many calls, a new one before the session ends, and after the service has forgotten.
 func TestSessions(t *testing.T) {
 	t.Parallel()
