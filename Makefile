@@ -20,12 +20,14 @@ build:
 test: packages
 	$(GO) test -race -count=1 -timeout $(TIMEOUT) ./...
 
-# The browser tests use Debian's Chromium, the tests of the PostgreSQL store its PostgreSQL: the programs only, which the
-# tests start themselves, and no cluster.
+# The browser tests use Debian's Chromium, the tests of the PostgreSQL store its PostgreSQL, those of what bridges share its
+# Redis: the programs only, which the tests start themselves at places of their own; a server that the installation may
+# have started does not matter.
 CLUSTERS := /etc/postgresql-common/createcluster.d
 packages:
 	@want=; command -v chromium >/dev/null || want="chromium fonts-dejavu-core"; \
 	command -v curl >/dev/null || want="$$want curl"; \
+	command -v redis-server >/dev/null || command -v valkey-server >/dev/null || want="$$want redis-server"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || want="$$want postgresql"; \
 	[ -z "$$want" ] || { \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \

@@ -63,19 +63,13 @@ type bridgeSettings struct {
 	ConfirmationInterval int      `name:"confirmation-interval" env:"OP_CONFIRMATION_INTERVAL" placeholder:"SECONDS" default:"300" help:"After how many seconds the account is asked who waits to be confirmed, should its own word get lost; at least 30."`
 	PublicURL            string   `name:"public-url" env:"OP_PUBLIC_URL" placeholder:"URL" help:"Where people reach the account that this process serves itself; links of invitations begin with it. Not needed where the scimsession names an account service."`
 	ExtensionsFile       string   `name:"extensions-file" env:"OP_EXTENSIONS_FILE" placeholder:"FILE" help:"JSON file that declares further SCIM extension schemas."`
+	redisSettings
 	mailSettings
 }
 
 // later are the original's settings that this version does not act on yet, with what that means.
 var later = map[string]string{
-	"OP_REDIS_URL":             "this version needs no Redis and runs as one replica",
-	"OP_REDIS_HOST":            "this version needs no Redis and runs as one replica",
-	"OP_REDIS_PORT":            "this version needs no Redis and runs as one replica",
-	"OP_REDIS_USERNAME":        "this version needs no Redis and runs as one replica",
-	"OP_REDIS_PASSWORD":        "this version needs no Redis and runs as one replica",
-	"OP_REDIS_ENABLE_SSL":      "this version needs no Redis and runs as one replica",
-	"OP_REDIS_SSL_ENABLED":     "this version needs no Redis and runs as one replica",
-	"OP_REDIS_INSECURE_SSL":    "this version needs no Redis and runs as one replica",
+	"OP_SSL_ENABLED":           "the setting is OP_REDIS_ENABLE_SSL",
 	"OP_LETSENCRYPT_EMAIL":     "this version leaves TLS to a proxy in front",
 	"OP_WORKSPACE_CREDENTIALS": "this version does not read from Google Workspace",
 	"OP_WORKSPACE_SETTINGS":    "this version does not read from Google Workspace",
@@ -189,7 +183,7 @@ func unquoted(v string) string {
 }
 
 // setting is where a value came from, for the log. Values that are secret have no setting of their own: they are
-// named by file, but for OP_SESSION, whose value is never shown.
+// named by file, but for OP_SESSION and what the original has for Redis, whose values are never shown.
 type setting struct{ name, source, value string }
 
 func sources(ctx *kong.Context, env map[string]string) []setting {
@@ -213,7 +207,10 @@ func sources(ctx *kong.Context, env map[string]string) []setting {
 		if f.Name == "database-url" {
 			s.value = redactedURL(s.value)
 		}
-		if f.Name == "session" || strings.HasSuffix(f.Name, "-file") && !likeFile(s.value) {
+		if f.Name == "redis-url" {
+			s.value = shownRedisURL(s.value)
+		}
+		if f.Name == "session" || f.Name == "redis-password" || strings.HasSuffix(f.Name, "-file") && !likeFile(s.value) {
 			s.value = "[not shown]"
 		}
 		if s.source != "default" {

@@ -22,7 +22,8 @@ Made from the one table of settings in [` + "`cmd/scimbridge/config.go`" + `](..
 
 A flag wins over its variable, and a variable over the default. A variable that is empty counts as not set. Switches take 0, 1, true and
 false. An ` + "`OP_*`" + ` variable that is no setting is reported in the log at the start, with the nearest name that is one. Secrets are never
-settings themselves: they are named by file, and ` + "`OP_SESSION`" + ` is the one that may hold its contents, sealed.
+settings themselves: they are named by file; ` + "`OP_SESSION`" + ` may hold its contents, sealed, and ` + "`OP_REDIS_URL`, `OP_REDIS_PASSWORD`" + ` and
+` + "`OP_DATABASE_URL`" + ` a password.
 `)
 	for _, verb := range parser.Model.Children {
 		writeVerb(&b, verb, "scimbridge")

@@ -151,7 +151,7 @@ func redactedURL(text string) string {
 	return u.Redacted()
 }
 
-// passwordOnCommandLine refuses a database's password where every process of the machine can read it.
+// passwordOnCommandLine refuses a password of a database or of Redis where every process of the machine can read it.
 func passwordOnCommandLine(args []string) error {
 	for i, arg := range args {
 		value, ok := strings.CutPrefix(arg, "--database-url=")
@@ -167,6 +167,9 @@ func passwordOnCommandLine(args []string) error {
 			if inUser || strings.Contains(strings.ReplaceAll(strings.ToLower(value), " ", ""), "password=") {
 				return errors.New("--database-url: the password stands on the command line, where every process of this machine can read it. Put the URL into OP_DATABASE_URL, or the password into PGPASSWORD or the file of PGPASSFILE")
 			}
+		}
+		if err := redisOnCommandLine(args[i:]); err != nil {
+			return err
 		}
 	}
 	return nil

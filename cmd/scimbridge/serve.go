@@ -17,10 +17,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/cache"
 	"github.com/scimbridge/scimbridge/internal/keyset"
+	"github.com/scimbridge/scimbridge/internal/redis"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
 )
@@ -94,6 +98,7 @@ type assembly struct {
 
 	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
 	watchers      *bridge.Watchers
+	redis         *redis.Conn            // nil: none is named
 	local         atomic.Pointer[string] // the address that it listens on, as a URL
 }
 
@@ -118,7 +123,7 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err != nil {
 		return err
 	}
-	stop := func() {}
+	stop := a.keepRedis(ctx)
 	defer func() {
 		stop()
 		err = errors.Join(err, closeAll())
@@ -142,7 +147,11 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	}
 	url := "http://" + local(listener.Addr())
 	a.local.Store(&url)
-	stop = a.watch(ctx)
+	stopRedis, stopWatch := stop, a.watch(ctx)
+	stop = func() {
+		stopWatch()
+		stopRedis()
+	}
 	a.log.Info("listening", "address", listener.Addr().String(), "state", h.State(ctx))
 	if err := ready(url); err != nil {
 		return errors.Join(err, closeServers(servers))
@@ -240,7 +249,7 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 
 // handler wires the whole program: account, bridge, lock, pages, server.
 func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, error) {
-	gauges := server.Gauges{Unlocked: func() bool { return false }, Rekeying: a.rekeying}
+	metricsLock := func() bool { return false }
 	c := server.Config{Clock: time.Now, Log: a.log}
 	var s *server.Server
 	interval, err := a.interval()
@@ -272,6 +281,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	closeAll := func() error { return nil }
 	started := time.Now()
 	pages := web.Config{Clock: time.Now, Rand: rand.Reader, Log: a.log, Missing: a.missing}
+	var meters []prometheus.Collector
 	var accounts bridge.Account // nil: there is no session
 	if a.missing != nil {
 		health.Checks = missingChecks()
@@ -292,18 +302,33 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
-		c.Lock, pages.Lock, gauges.Unlocked = lock, lock, lock.Open
+		if a.redis, err = a.connectRedis(); err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
+		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
+		copies, closeCopies, err := follow(ctx, service, a.log)
+		if err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
+		closeAccount = closeAll
+		closeAll = func() error { return errors.Join(closeCopies(), closeAccount()) }
+		meters = copies.Collectors()
 		c.Provider = bridge.New(bridge.Config{
-			Account: accounts, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
+			Account: copies.Direct(), View: copies, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
 		})
+		var leases bridge.Leases // nil where the account is in this process: there is no other bridge, or a lease would not reach it
+		if a.data == "" {
+			leases, _ = service.(bridge.Leases) // an account that knows none lets every replica watch
+		}
 		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
-			Account: service, Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
+			Account: service, Leases: leases, Replica: replica(), Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
 			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
 		})
-		health.Checks = checks(accounts, lock, a.watchers, started)
+		health.Checks = checks(accounts, lock, a.redis, a.watchers, started)
 	}
-	c.Metrics = server.NewMetrics(version, gauges)
+	c.Metrics = server.NewMetrics(version, metricsLock, meters...)
+	a.gauges(c.Metrics)
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
@@ -312,6 +337,57 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	}
 	s = server.New(c)
 	return s, closeAll, nil
+}
+
+// gauges are the numbers of the parts that may be missing.
+func (a *assembly) gauges(m *server.Metrics) {
+	number := func(yes bool) float64 {
+		if yes {
+			return 1
+		}
+		return 0
+	}
+	if a.watchers != nil {
+		m.Gauge("scimbridge_rekeying_groups", "Groups whose new key has not reached all of their members yet.", a.rekeying(func(list []account.Rekeying) int { return len(list) }))
+		m.Gauge("scimbridge_rekeying_members_done", "Members of such groups who hold the new key.", a.rekeying(func(list []account.Rekeying) (n int) {
+			for _, k := range list {
+				n += k.Have
+			}
+			return n
+		}))
+		m.Gauge("scimbridge_rekeying_members_waiting", "Members of such groups who hold an older key only.", a.rekeying(func(list []account.Rekeying) (n int) {
+			for _, k := range list {
+				n += k.Of - k.Have
+			}
+			return n
+		}))
+		m.Gauge("scimbridge_lease_held", "1 while this replica is the one that makes links and confirms people.", func() float64 { return number(a.watchers.Lease().Held) })
+	}
+	if a.redis != nil {
+		m.Gauge("scimbridge_redis_up", "1 while the Redis that is named can be used.", func() float64 { return number(a.redis.State().Up) })
+	}
+}
+
+// rekeying is a number about the groups whose new key is being handed over.
+func (a *assembly) rekeying(count func([]account.Rekeying) int) func() float64 {
+	return func() float64 { return float64(count(a.watchers.Confirmation().Rekeyings)) }
+}
+
+// replica is what this process is called among the bridges of an account: as its machine is, and by chance, since who is
+// started again is another one.
+func replica() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "bridge"
+	}
+	const longest, random = 64, 6 // characters: a label of DNS, and enough for who has the same name
+	plain := strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '-'
+		}
+		return r
+	}, host)
+	return plain[:min(len(plain), longest)] + "-" + strings.ToLower(rand.Text()[:random])
 }
 
 // unlock presents the token of OP_UNLOCK_TOKEN_FILE, where there is one.
@@ -352,8 +428,27 @@ func (a *assembly) people(service *account.Service, id string, trusted []netip.P
 
 // driven is all that the bridge needs of an account.
 type driven interface {
-	bridge.Account
+	cache.Account
 	bridge.Admission
+}
+
+// follow keeps copies of an account until ctx ends or the function that is returned is called.
+func follow(ctx context.Context, service cache.Account, log *slog.Logger) (*cache.Cache, func() error, error) {
+	copies, err := cache.New(cache.Config{Account: service, Clock: time.Now, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		copies.Run(ctx)
+	}()
+	return copies, func() error {
+		cancel()
+		<-done
+		return copies.Close()
+	}, nil
 }
 
 // account opens the account that this process serves itself, or makes the way to the one that the scimsession names.

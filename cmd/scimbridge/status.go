@@ -13,18 +13,23 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/redis"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
 )
 
 // checks are the components that /health reports on. The names are the original's where it has the component.
-func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started time.Time) []server.Check {
+func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watchers, started time.Time) []server.Check {
 	watcher := func(source string, state func() bridge.WatcherState) server.Check {
 		return func(context.Context) server.Report {
 			r := watcherReport(state())
 			r.Source = source
 			if !lock.Open() {
 				r.Time, r.State, r.Detail = time.Now(), "locked", "waiting for the bearer token since "+started.UTC().Format(time.RFC3339)
+				return r
+			}
+			if text := turn(w.Lease()); text != "" {
+				r.Detail = strings.TrimPrefix(r.Detail+"; "+text, "; ")
 			}
 			return r
 		}
@@ -33,6 +38,7 @@ func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started tim
 		func(context.Context) server.Report {
 			return server.Report{Source: "SCIMServer", Time: time.Now(), State: server.Healthy}
 		},
+		redisCheck(r),
 		watcher("ConfirmationWatcher", w.Confirmation),
 		watcher("StartProvisionWatcher", w.Provision),
 		func(ctx context.Context) server.Report {
@@ -63,6 +69,17 @@ func checks(a bridge.Account, lock *bridge.Lock, w *bridge.Watchers, started tim
 			return r
 		},
 	}
+}
+
+// turn says which replica watches; empty where there is only one.
+func turn(l bridge.LeaseState) string {
+	switch {
+	case l.Number == 0:
+		return ""
+	case l.Held:
+		return "done by this replica, " + l.Holder
+	}
+	return "at rest here: done by the replica " + l.Holder
 }
 
 // shownFaults is how many people a report names.
@@ -109,18 +126,6 @@ func thousands(n int) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return digits
-}
-
-// rekeying is how far new keys of groups have come, for the metrics.
-func (a *assembly) rekeying() (groups, done, waiting int) {
-	if a.watchers == nil {
-		return 0, 0, 0
-	}
-	list := a.watchers.Confirmation().Rekeyings
-	for _, k := range list {
-		done, waiting = done+k.Have, waiting+k.Of-k.Have
-	}
-	return len(list), done, waiting
 }
 
 // missingChecks are the reports of a bridge that has no scimsession: it runs, and does not do its work.

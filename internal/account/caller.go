@@ -12,10 +12,11 @@ const (
 	System        CallerKind = "system" // the program itself
 )
 
-// Caller is who acts, for the activity log.
+// Caller is who acts, for the activity log, and by which right where there is more than one who could.
 type Caller struct {
 	Kind      CallerKind
 	RequestID string
+	Fence     Fence // what is done, is done under this lease
 }
 
 type callerKey struct{}

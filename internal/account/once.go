@@ -134,26 +134,9 @@ const otherProcesses = 500 * time.Millisecond
 // Wait returns the number of the activity log's last entry as soon as it is above a number, or when ctx ends, then
 // without an error.
 func (s *Service) Wait(ctx context.Context, after int64) (int64, error) {
-	tick := time.NewTicker(otherProcesses)
-	defer tick.Stop()
-	for {
-		next := s.bell.next() // before looking, so that nothing falls in between
-		var head int64
-		err := s.store.View(ctx, func(tx Tx) (err error) {
-			head, err = tx.Head()
-			return err
-		})
-		if ctx.Err() != nil {
-			return max(head, after), nil
-		}
-		if err != nil || head > after {
-			return head, err
-		}
-		select {
-		case <-next:
-		case <-tick.C:
-		case <-ctx.Done():
-			return head, nil
-		}
+	head, err := s.follow(ctx, func(head int64) bool { return head > after })
+	if ctx.Err() != nil {
+		return max(head, after), nil
 	}
+	return head, err
 }

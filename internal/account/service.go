@@ -280,6 +280,9 @@ func (s *Service) updateKeeping(ctx context.Context, verb, object, id string, ch
 	if c := CallFrom(ctx); c != nil {
 		change = s.once(c, change, left)
 	}
+	if f := CallerFrom(ctx).Fence; f != (Fence{}) {
+		change = fenced(f, change)
+	}
 	err := s.store.Update(ctx, change)
 	if err == nil {
 		s.bell.ring()
@@ -302,6 +305,7 @@ func (s *Service) updateKeeping(ctx context.Context, verb, object, id string, ch
 	}); logErr != nil {
 		s.log.ErrorContext(ctx, "refusal not entered in the activity log", "error", logErr)
 	}
+	s.bell.ring() // the log has become longer
 	return err
 }
 

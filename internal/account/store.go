@@ -176,6 +176,11 @@ type KeyTx interface {
 	Held() ([]Held, error)
 	DeleteHeld(h *Held) error
 
+	// Lease reads a lease, with what is left of it by the database's own clock; the zero value where there is none.
+	Lease(name string) (LeaseRow, error)
+	// PutLease keeps a lease, which ends a while from now by the database's own clock.
+	PutLease(name string, l Lease, life time.Duration) error
+
 	// Call finds a call that was carried out, by its key: the digest of what was asked for, and what was kept of the outcome.
 	// ErrNotFound.
 	Call(key []byte) (digest, outcome []byte, err error)

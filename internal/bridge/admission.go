@@ -42,3 +42,16 @@ type Admission interface {
 }
 
 var _ Admission = (*account.Service)(nil)
+
+// Leases is what the bridge needs of an account by which several bridges agree who of them does what one at a time is to
+// do. What a bridge does under a lease carries its number (account.Caller.Fence), and is ErrFenced where another has it
+// by now.
+type Leases interface {
+	// TakeLease takes a lease, or prolongs it, and returns how it stands: who asked has it if it is the holder.
+	// errors.ErrUnsupported where the account gives none.
+	TakeLease(ctx context.Context, a account.LeaseAsk) (account.Lease, error)
+	// ReleaseLease gives a lease back. One that another has by now stays as it is.
+	ReleaseLease(ctx context.Context, f account.Fence) error
+}
+
+var _ Leases = (*account.Service)(nil)

@@ -64,9 +64,19 @@ type Account interface {
 
 var _ Account = (*account.Service)(nil)
 
+// View answers what is only shown. It may lag behind the account: whatever a change is computed from, and whatever a
+// precondition is judged by, is read from the Account.
+type View interface {
+	User(ctx context.Context, id string) (account.User, error)
+	Users(ctx context.Context, q account.Query) (account.UserPage, error)
+	Group(ctx context.Context, id string) (account.Group, error)
+	Groups(ctx context.Context, q account.Query) (account.GroupPage, error)
+}
+
 // Config is what New needs.
 type Config struct {
 	Account Account
+	View    View        // nil: Account
 	Types   *schema.Set // the resource types User and Group with their extensions
 	Lock    *Lock
 	// Integration is who the bridge is in the account: what /Me answers.
@@ -88,6 +98,7 @@ type Integration struct {
 // whatever the client can mend, and other errors for the rest.
 type Bridge struct {
 	account       Account
+	view          View
 	types         *schema.Set
 	users, groups *schema.ResourceType
 	lock          *Lock
@@ -109,8 +120,11 @@ func New(c Config) *Bridge {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.View == nil {
+		c.View = c.Account
+	}
 	return &Bridge{
-		account: c.Account, types: c.Types, users: c.Types.User(), groups: c.Types.Group(), lock: c.Lock,
+		account: c.Account, view: c.View, types: c.Types, users: c.Types.User(), groups: c.Types.Group(), lock: c.Lock,
 		integration: c.Integration, strict: c.StrictMembers, clock: c.Clock, rand: c.Rand, log: c.Log,
 	}
 }

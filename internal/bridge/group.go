@@ -46,7 +46,7 @@ func (b *Bridge) createGroup(ctx context.Context, body *scim.Object, shape proto
 }
 
 func (b *Bridge) getGroup(ctx context.Context, id string, shape protocol.Shape) (protocol.Resource, error) {
-	g, err := b.account.Group(ctx, id)
+	g, err := b.view.Group(ctx, id)
 	if err != nil {
 		return protocol.Resource{}, groupError(id, err)
 	}

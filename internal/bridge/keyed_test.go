@@ -31,6 +31,7 @@ type site struct {
 	ownersKeys  *keyset.Keyset
 	integration keyset.Key
 	bridge      *keyset.Keyset
+	lock        *bridge.Lock
 	watch       *bridge.Watchers
 	nowhere     atomic.Bool // it is not known where people reach the account
 	log         lines       // of the watchers
@@ -90,38 +91,52 @@ func openSite(t *testing.T, through func(bridge.Admission) bridge.Admission) *si
 
 func openSiteWith(t *testing.T, through func(bridge.Admission) bridge.Admission, mailer bridge.Mailer) *site {
 	t.Helper()
+	s := closedSite(t)
+	admission := bridge.Admission(s.service)
+	if through != nil {
+		admission = through(admission)
+	}
+	s.watch, _ = s.start(t, bridge.WatcherConfig{Account: admission, Mailer: mailer})
+	return s
+}
+
+// start lets watchers run until the test ends, or the function that is returned is called.
+func (s *site) start(t *testing.T, c bridge.WatcherConfig) (w *bridge.Watchers, stop func()) {
+	t.Helper()
+	c.Lock, c.Origin, c.Interval, c.Clock = s.lock, s.origin, time.Minute, time.Now
+	c.Version, c.Client, c.Log = "test", func() string { return "tester" }, slog.New(slog.NewTextHandler(&s.log, nil))
+	w = bridge.NewWatchers(c)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.Run(ctx)
+	}()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	t.Cleanup(stop)
+	return w, stop
+}
+
+// closedSite is a site whose watchers have not been started.
+func closedSite(t *testing.T) *site {
+	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "account.db"))
 	ok(t, err)
 	t.Cleanup(func() { ok(t, store.Close()) })
 	s := &site{service: account.New(account.Config{Store: store}), account: newID(t)}
 	ownersSeed := s.found(t)
-	lock := s.issue(t, ownersSeed)
+	s.lock = s.issue(t, ownersSeed)
 	types := schema.Standard()
 	h := scimapi.New(scimapi.Config{
-		Provider: bridge.New(bridge.Config{Account: s.service, Types: types, Lock: lock}),
+		Provider: bridge.New(bridge.Config{Account: s.service, Types: types, Lock: s.lock}),
 		Guard:    func(*http.Request, bool) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	})
 	s.client = &client{t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.Serve(w, r, "http://example.com/scim/v2", segments(r.URL.Path))
 	})}
-	admission := bridge.Admission(s.service)
-	if through != nil {
-		admission = through(admission)
-	}
-	s.watch = bridge.NewWatchers(bridge.WatcherConfig{
-		Account: admission, Lock: lock, Mailer: mailer, Origin: s.origin, Interval: time.Minute,
-		Version: "test", Client: func() string { return "tester" }, Clock: time.Now, Log: slog.New(slog.NewTextHandler(&s.log, nil)),
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.watch.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-done
-	})
 	return s
 }
 

@@ -189,14 +189,14 @@ func (l *listing) query(s *section) account.Query {
 
 func (l *listing) read(ctx context.Context, s *section, q account.Query) (rows []entry, total int, next *account.Position, err error) {
 	if s.rt == l.users {
-		page, err := l.account.Users(ctx, q)
+		page, err := l.view.Users(ctx, q)
 		rows = make([]entry, len(page.Users))
 		for i := range page.Users {
 			rows[i].user = &page.Users[i]
 		}
 		return rows, page.Total, page.Next, err
 	}
-	page, err := l.account.Groups(ctx, q)
+	page, err := l.view.Groups(ctx, q)
 	rows = make([]entry, len(page.Groups))
 	for i := range page.Groups {
 		rows[i].group = &page.Groups[i]

@@ -68,10 +68,10 @@ func (l *listing) sorted(ctx context.Context, seal *cursorSeal) (protocol.Page, 
 
 func (l *listing) entry(ctx context.Context, s *section, id string) (entry, error) {
 	if s.rt == l.users {
-		u, err := l.account.User(ctx, id)
+		u, err := l.view.User(ctx, id)
 		return entry{user: &u}, err
 	}
-	g, err := l.account.Group(ctx, id)
+	g, err := l.view.Group(ctx, id)
 	return entry{group: &g}, err
 }
 

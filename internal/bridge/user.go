@@ -42,7 +42,7 @@ func (b *Bridge) getUser(ctx context.Context, id string, shape protocol.Shape) (
 		u := b.self()
 		return b.userResource(&u, shape), nil
 	}
-	u, err := b.account.User(ctx, id)
+	u, err := b.view.User(ctx, id)
 	if err != nil {
 		return protocol.Resource{}, userError(id, err)
 	}

@@ -18,6 +18,10 @@ import (
 // WatcherConfig is what NewWatchers needs.
 type WatcherConfig struct {
 	Account Admission
+	// Leases lets one of several bridges work at a time; nil: nobody else does.
+	Leases Leases
+	// Replica is what this process is called among the bridges of the account, and no other is.
+	Replica string
 	Lock    *Lock
 	// Mailer sends the invitations; nil: the account delivers them.
 	Mailer Mailer
@@ -34,11 +38,12 @@ type WatcherConfig struct {
 
 // Watchers do what waits at the account without anybody asking: StartProvisionWatcher makes the links of invitations
 // and the keys of groups, ConfirmationWatcher confirms people and hands them the keys of their groups. They begin when
-// the lock opens, are woken by every change of the account, and look by themselves at intervals. Several bridges may do
-// the same work at once: whatever they do is done once.
+// the lock opens, are woken by every change of the account, and look by themselves at intervals. Of several bridges one
+// works at a time, under a lease (lease.go); where there are no leases all of them may, and whatever they do is done once.
 type Watchers struct {
 	WatcherConfig
 	provision, confirm *watcher
+	lease              lease
 }
 
 // watcher is one loop and what it says of itself.
@@ -76,7 +81,7 @@ func NewWatchers(c WatcherConfig) *Watchers {
 	w := func() *watcher {
 		return &watcher{wake: make(chan struct{}, 1), faults: map[string]string{}, later: map[string]time.Time{}}
 	}
-	return &Watchers{WatcherConfig: c, provision: w(), confirm: w()}
+	return &Watchers{WatcherConfig: c, provision: w(), confirm: w(), lease: lease{fenced: make(chan struct{}, 1)}}
 }
 
 // Run works until ctx ends, and returns when everything has ended.
@@ -88,10 +93,21 @@ func (w *Watchers) Run(ctx context.Context) {
 	}
 	ctx = account.WithCaller(ctx, account.Caller{Kind: account.Integration})
 	var g sync.WaitGroup
+	g.Go(func() { w.report(ctx) })
+	if w.Leases != nil {
+		w.takeTurns(ctx)
+	} else {
+		w.work(ctx)
+	}
+	g.Wait()
+}
+
+// work does what waits until ctx ends.
+func (w *Watchers) work(ctx context.Context) {
+	var g sync.WaitGroup
 	g.Go(func() { w.follow(ctx) })
 	g.Go(func() { w.loop(ctx, w.provision, w.startProvision) })
 	g.Go(func() { w.loop(ctx, w.confirm, w.confirmAll) })
-	g.Go(func() { w.report(ctx) })
 	g.Wait()
 }
 
@@ -154,6 +170,10 @@ func (w *Watchers) loop(ctx context.Context, l *watcher, look func(context.Conte
 			ring = newKeyring(w.Account, s, w.Lock.Header(), w.Clock)
 		}
 		err := w.look(ctx, ring, look)
+		if errors.Is(err, account.ErrFenced) {
+			w.lease.lose()
+			return
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -182,6 +202,15 @@ func (w *Watchers) look(ctx context.Context, ring *keyring, look func(context.Co
 		return fmt.Errorf("the account is %s, and the scimsession is of %s", info.ID, ring.secrets.Account())
 	}
 	return look(ctx, ring)
+}
+
+// clear forgets what was found out about people: another bridge is seeing to them.
+func (l *watcher) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.faults)
+	clear(l.later)
+	l.rekeyings = nil
 }
 
 func (l *watcher) done(now time.Time, err error) {

@@ -16,7 +16,7 @@ const reportLife = 10 * time.Minute
 // Report is what a component says of itself.
 type Report struct {
 	Source   string
-	Detail   string // for people; empty when healthy
+	Detail   string // for people; may be empty when healthy
 	Progress string // of long work that is under way, without names; empty: of none
 	Time     time.Time
 	State    string // Healthy, or a word for what is wrong

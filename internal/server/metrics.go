@@ -19,15 +19,8 @@ type Metrics struct {
 	wrongTokens prometheus.Counter
 }
 
-// Gauges are what a bridge says of itself whenever it is asked.
-type Gauges struct {
-	Unlocked func() bool
-	// Rekeying tells how many groups are getting a new key, how many of their members hold it, and how many do not yet.
-	Rekeying func() (groups, done, waiting int)
-}
-
-// NewMetrics makes the metrics of a server.
-func NewMetrics(version string, now Gauges) *Metrics {
+// NewMetrics makes the metrics of a server. unlocked tells whether the bridge is; others are those of its parts.
+func NewMetrics(version string, unlocked func() bool, others ...prometheus.Collector) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -48,33 +41,21 @@ func NewMetrics(version string, now Gauges) *Metrics {
 	lock := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "scimbridge_unlocked", Help: "1 once the bearer token has been presented, 0 while locked.",
 	}, func() float64 {
-		if now.Unlocked() {
+		if unlocked() {
 			return 1
 		}
 		return 0
 	})
 	m.registry.MustRegister(m.requests, m.seconds, m.wrongTokens, info, lock,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "scimbridge_rekeying_groups", Help: "Groups whose new key has not reached all of their members yet.",
-		}, func() float64 {
-			groups, _, _ := now.Rekeying()
-			return float64(groups)
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "scimbridge_rekeying_members", Help: "Members of such groups, by whether they hold the new key.", ConstLabels: prometheus.Labels{"key": "new"},
-		}, func() float64 {
-			_, done, _ := now.Rekeying()
-			return float64(done)
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "scimbridge_rekeying_members", Help: "Members of such groups, by whether they hold the new key.", ConstLabels: prometheus.Labels{"key": "old"},
-		}, func() float64 {
-			_, _, waiting := now.Rekeying()
-			return float64(waiting)
-		}),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(others...)
 	m.Handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
+}
+
+// Gauge adds a number that is asked for whenever somebody looks.
+func (m *Metrics) Gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
 func (m *Metrics) request(route, method string, status int, took time.Duration) {

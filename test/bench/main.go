@@ -83,6 +83,14 @@ func bench(sizes string, slice time.Duration, slices int, asJSON bool) error {
 	}
 	r := report{Machine: machine(), Sizes: sizes, Clients: clients}
 	for _, op := range operations() {
+		if op.everybody != nil {
+			for _, s := range sites {
+				progress("%s, everybody of %d", op.name, s.people)
+				if err := parallel(s.people, func(i int) error { return op.everybody(s, i) }); err != nil {
+					return err
+				}
+			}
+		}
 		progress("measuring %s", op.name)
 		for i := range 1 + slices {
 			for _, s := range sites {

@@ -90,6 +90,12 @@ func (s *site) rekey(t *testing.T) {
 		}
 		return err
 	}))
+	_, text, _, err := (&program.Process{SCIM: s.bridgeURL, Token: s.token}).Do("GET", "/metrics", "")
+	for _, line := range []string{"scimbridge_rekeying_groups 0", "scimbridge_rekeying_members_done 0", "scimbridge_rekeying_members_waiting 0"} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("the metrics lack %q: %v", line, err)
+		}
+	}
 	t.Logf("killed %d times with the new key under way", underWay)
 }
 

@@ -214,6 +214,8 @@ func (h *Handler) table() []route {
 		{"GET /v1/rekeyings", integration, noBody, slow, false, (*Handler).rekeyings},
 		{"GET /v1/groups/{id}/grants", integration, noBody, quick, false, (*Handler).grants},
 		{"POST /v1/contact", integration, smallBody, quick, false, (*Handler).contact},
+		{takeLease, integration, smallBody, quick, false, (*Handler).takeLease},
+		{"POST /v1/leases/{name}/release", integration, smallBody, quick, false, (*Handler).releaseLease},
 
 		{"GET /v1/join/{ref}", anyone, noBody, quick, false, (*Handler).join},
 		{"POST /v1/join/{ref}", anyone, smallBody, quick, false, (*Handler).accept},
@@ -228,6 +230,9 @@ func (h *Handler) table() []route {
 		{"GET /metrics", anyone, noBody, quick, false, (*Handler).serveMetrics},
 	}
 }
+
+// takeLease is the route that bridges ask every second or two; what it grants is not worth a line of the log each time.
+const takeLease = "POST /v1/leases/{name}"
 
 // request is a request on its way through a route.
 type request struct {
@@ -270,7 +275,11 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			pattern = "none"
 		}
 		h.metrics.request(pattern, r.Method, w.status(), took)
-		h.c.Log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("method", known(r.Method)), slog.String("route", pattern),
+		level := slog.LevelInfo
+		if pattern == takeLease && w.status() == http.StatusOK {
+			level = slog.LevelDebug
+		}
+		h.c.Log.LogAttrs(ctx, level, "request", slog.String("method", known(r.Method)), slog.String("route", pattern),
 			slog.Int("status", w.status()), slog.Duration("took", took), slog.Int64("bytes", w.bytes), slog.String("request", id))
 	}()
 	if pattern == "" {

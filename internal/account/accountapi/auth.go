@@ -248,7 +248,9 @@ func (h *Handler) admit(r *request, who who) error {
 	case who == integration && t.Kind != integrationKind, who == person && t.Kind != personKind:
 		return &apiError{status: http.StatusForbidden, code: codeSessionKind, detail: "A session of this kind has no business here."}
 	case who == integration:
-		_, err = svc.SignedIn(r.Context(), t.Subject, t.Serial)
+		if caller.Fence, err = r.fence(); err == nil {
+			_, err = svc.SignedIn(r.Context(), t.Subject, t.Serial)
+		}
 	default:
 		caller.Kind = joiner
 		err = svc.SessionHolds(r.Context(), t.Subject, began(t))

@@ -26,7 +26,7 @@ func Codes() []string {
 	list := []string{
 		codeSessionRequired, codeSessionInvalid, codeSessionEnded, codeSessionKind, codeSignInRefused, codeChallenge, codeWrongHost, codeClock,
 		codeTooMany, codeNoRoute, codeMethod, codeType, codeTooLarge, codeBodyCut, codeKeyMissing, codeTimeout, codeInternal,
-		codeBody, codeQuery, codeIfMatch, codeSubject,
+		codeBody, codeQuery, codeIfMatch, codeSubject, codeLease,
 	}
 	for i := range codes {
 		list = append(list, codes[i].code)
@@ -60,6 +60,7 @@ func Shapes() map[string]func(in any) any {
 		"Info":     func(in any) any { return account.Info(sent(wireInfo(in.(account.Info)))) },
 		"NewGroup": func(in any) any { return account.NewGroup(sent(wireNewGroup(in.(account.NewGroup)))) },
 		"Opening":  func(in any) any { return account.Opening(sent(wireOpening(in.(account.Opening)))) },
+		"Lease":    func(in any) any { return account.Lease(sent(wireLease(in.(account.Lease)))) },
 		"Grant":    func(in any) any { g := in.(account.Grant); w := sent(fromGrant(&g)); return w.grant() },
 		"InvitationRow": func(in any) any {
 			i := in.(account.InvitationRow)
@@ -87,7 +88,7 @@ func sent[T any](in T) (out T) {
 func DecodeAny(raw []byte) {
 	for _, into := range []any{
 		&wireSubject{}, &wireSignIn{}, &wireInvite{}, &wireUserChange{}, &wireNewGroup{}, &wireGroupChange{}, &wireQuery{}, &wireOpening{},
-		&wireConfirmation{}, &wireGroupKey{}, &wireProposal{}, &wireContact{}, &wireUserName{},
+		&wireConfirmation{}, &wireGroupKey{}, &wireProposal{}, &wireContact{}, &wireLeaseAsk{}, &wireUserName{},
 	} {
 		_ = decode(raw, into)
 	}
@@ -95,5 +96,7 @@ func DecodeAny(raw []byte) {
 
 // ParseRef and ParseSession read what stands in a URL and in a header.
 func ParseRef(text string) bool { _, ok := parseRef(text); return ok }
+
+func ParseFence(text string) bool { _, ok := parseFence(text); return ok }
 
 func ParseSession(text string) bool { _, _, ok := parseSession(text); return ok }

@@ -199,8 +199,16 @@ func (h *Handler) changes(r *request) (any, error) {
 		case <-ctx.Done():
 		}
 	}()
-	head, err := r.service.Wait(ctx, after)
-	return wireHead{head}, err
+	if !r.URL.Query().Has("limit") { // only how far it is
+		head, err := r.service.Wait(ctx, after)
+		return wireHead{Head: head}, err
+	}
+	limit, err := r.number("limit", 0, maxPage)
+	if err != nil {
+		return nil, err
+	}
+	feed, err := r.service.Changes(ctx, after, int(limit))
+	return wireHead{feed.Last, mapped(feed.Changes, func(c *account.Change) wireChange { return wireChange(*c) })}, err
 }
 
 func (h *Handler) due(r *request) (any, error) {
@@ -300,6 +308,48 @@ func (h *Handler) contact(r *request) (any, error) {
 		return nil, &account.InvalidError{Field: "contact", Reason: "is too long"}
 	}
 	return nil, r.service.Contact(r.Context(), r.session.Serial, in.Version, in.Client)
+}
+
+// fence is the lease that a call is made under, as the header Lease names it: name=number.
+func (r *request) fence() (account.Fence, error) {
+	text := r.Header.Get(headerLease)
+	if text == "" {
+		return account.Fence{}, nil
+	}
+	f, ok := parseFence(text)
+	if !ok {
+		return f, &badRequest{codeLease, "Lease is the name of a lease and its number, such as watchers=7."}
+	}
+	return f, nil
+}
+
+func parseFence(text string) (account.Fence, bool) {
+	name, number, _ := strings.Cut(text, "=")
+	n, err := strconv.ParseInt(number, 10, 64)
+	f := account.Fence{Name: name, Number: n}
+	return f, err == nil && n > 0 && name != "" && text == formatFence(f)
+}
+
+func formatFence(f account.Fence) string { return f.Name + "=" + strconv.FormatInt(f.Number, 10) }
+
+func (h *Handler) takeLease(r *request) (any, error) {
+	var in wireLeaseAsk
+	if err := r.decode(&in); err != nil {
+		return nil, err
+	}
+	life := min(max(in.Life, 0), account.MaxLease.Milliseconds()+1) // what is too long stays so, and does not overflow
+	l, err := r.service.TakeLease(r.Context(), account.LeaseAsk{
+		Name: r.PathValue("name"), Holder: in.Holder, Generation: r.session.Serial, Life: time.Duration(life) * time.Millisecond,
+	})
+	return wireLease(l), err
+}
+
+func (h *Handler) releaseLease(r *request) (any, error) {
+	var in wireNumber
+	if err := r.decode(&in); err != nil {
+		return nil, err
+	}
+	return nil, r.service.ReleaseLease(r.Context(), account.Fence{Name: r.PathValue("name"), Number: int64(in.Number)})
 }
 
 func (h *Handler) ping(r *request) (any, error) { return nil, r.plain(http.StatusOK, "pong") }

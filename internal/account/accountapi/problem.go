@@ -78,6 +78,7 @@ var codes = []code{
 	{code: "link_invalid", status: http.StatusForbidden, err: account.ErrAccess},
 	{code: "generation_revoked", status: http.StatusUnauthorized, err: account.ErrGeneration},
 	{code: "idempotency_mismatch", status: http.StatusConflict, err: account.ErrCallReused},
+	{code: "lease_lost", status: http.StatusConflict, err: account.ErrFenced},
 	{code: "unavailable", status: http.StatusServiceUnavailable, err: account.ErrUnavailable},
 }
 
@@ -133,6 +134,7 @@ const (
 	codeQuery             = "query_invalid"
 	codeIfMatch           = "if_match_invalid"
 	codeSubject           = "subject_invalid"
+	codeLease             = "lease_invalid"
 	retryUnavailable      = 1 * time.Second
 	problemType           = "application/problem+json"
 	shortestKey           = 16 // characters of an idempotency key
@@ -141,6 +143,7 @@ const (
 	headerIdempotency     = "Idempotency-Key"
 	headerRequestID       = "X-Request-Id"
 	headerAccess          = "Invitation-Access"
+	headerLease           = "Lease"
 	headerContentType     = "Content-Type"
 	jsonType              = "application/json"
 	maxProblem            = 1 << 20 // bytes that a client reads of one

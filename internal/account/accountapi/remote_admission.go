@@ -2,6 +2,7 @@ package accountapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,19 +21,29 @@ func (r *Remote) Trust(ctx context.Context) ([][]byte, error) {
 // Wait returns the number of the account's last change as soon as it is above a number, or after a while, or when ctx
 // ends, then without an error.
 func (r *Remote) Wait(ctx context.Context, after int64) (int64, error) {
+	out, err := r.changes(ctx, after, url.Values{})
+	return max(out.Head, after), err
+}
+
+// Changes waits for what has changed after a number, but not for ever.
+func (r *Remote) Changes(ctx context.Context, after int64, limit int) (account.Feed, error) {
+	out, err := r.changes(ctx, after, url.Values{"limit": {strconv.Itoa(limit)}})
+	return account.Feed{Last: out.Head, Changes: mapped(out.Changes, func(c *wireChange) account.Change { return account.Change(*c) })}, err
+}
+
+func (r *Remote) changes(ctx context.Context, after int64, query url.Values) (wireHead, error) {
 	wait := longestWait
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, max(time.Until(deadline)-time.Second, 0))
 	}
+	query.Set("after", strconv.FormatInt(after, 10))
+	query.Set("wait", strconv.Itoa(int(wait/time.Second)))
 	var out wireHead
-	err := r.do(ctx, exchange{
-		method: http.MethodGet, path: "/v1/changes", timeout: wait + tryFor,
-		query: url.Values{"after": {strconv.FormatInt(after, 10)}, "wait": {strconv.Itoa(int(wait / time.Second))}},
-	}, &out)
+	err := r.do(ctx, exchange{method: http.MethodGet, path: "/v1/changes", timeout: wait + tryFor, query: query}, &out)
 	if err != nil && ctx.Err() != nil {
-		return after, nil
+		return wireHead{Head: after}, nil
 	}
-	return max(out.Head, after), err
+	return out, err
 }
 
 // Due lists what waits for the bridge.
@@ -115,4 +126,20 @@ func (r *Remote) RefuseAcceptance(ctx context.Context, user string, number int, 
 // Contact notes which program drives the account for which identity provider. The generation is that of the session.
 func (r *Remote) Contact(ctx context.Context, _ int, version, client string) error {
 	return r.act(ctx, "/v1/contact", wireContact{version, client})
+}
+
+// TakeLease takes a lease, or prolongs it. The generation is that of the session. An account service of before there were
+// leases gives none: errors.ErrUnsupported.
+func (r *Remote) TakeLease(ctx context.Context, a account.LeaseAsk) (account.Lease, error) {
+	l, err := ask[wireLease](ctx, r, "/v1/leases/"+url.PathEscape(a.Name), wireLeaseAsk{a.Holder, a.Life.Milliseconds()})
+	var p *problemError
+	if errors.As(err, &p) && p.Code == codeNoRoute {
+		err = errors.ErrUnsupported
+	}
+	return account.Lease(l), err
+}
+
+// ReleaseLease gives a lease back.
+func (r *Remote) ReleaseLease(ctx context.Context, f account.Fence) error {
+	return r.act(ctx, "/v1/leases/"+url.PathEscape(f.Name)+"/release", wireNumber{int(f.Number)})
 }

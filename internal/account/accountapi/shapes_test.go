@@ -66,7 +66,7 @@ func TestShapes(t *testing.T) {
 	}
 	for name, in := range map[string]any{
 		"User": account.User{}, "Group": account.Group{}, "Query": account.Query{}, "MemberStep": account.MemberStep{}, "GroupResult": account.GroupResult{},
-		"Info": account.Info{}, "NewGroup": account.NewGroup{}, "Grant": account.Grant{},
+		"Info": account.Info{}, "NewGroup": account.NewGroup{}, "Grant": account.Grant{}, "Lease": account.Lease{},
 		"InvitationRow": account.InvitationRow{}, "Candidate": account.Candidate{},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,10 +197,14 @@ func FuzzBodies(f *testing.F) {
 func FuzzNames(f *testing.F) {
 	f.Add("aaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbb.1")
 	f.Add("scx_aaaaaaaaaaaaaaaaaaaaaaaaaa.AAAA")
+	f.Add("watchers=7")
 	f.Fuzz(func(t *testing.T, text string) {
 		if accountapi.ParseRef(text) && strings.ContainsAny(text, "/#? \n") {
 			t.Errorf("%q was taken for an invitation", text)
 		}
 		accountapi.ParseSession(text)
+		if accountapi.ParseFence(text) && !strings.Contains(text, "=") {
+			t.Errorf("%q was taken for a lease", text)
+		}
 	})
 }

@@ -109,8 +109,12 @@ func (l *line) try(ctx context.Context, c exchange, token string, out any) error
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	if id := account.CallerFrom(ctx).RequestID; id != "" {
-		req.Header.Set(headerRequestID, id)
+	caller := account.CallerFrom(ctx)
+	if caller.RequestID != "" {
+		req.Header.Set(headerRequestID, caller.RequestID)
+	}
+	if caller.Fence != (account.Fence{}) {
+		req.Header.Set(headerLease, formatFence(caller.Fence))
 	}
 	res, err := l.http.Do(req)
 	if err != nil {

@@ -168,8 +168,29 @@ type wireContact struct {
 	Client  string `json:"client"`
 }
 
+type wireLeaseAsk struct {
+	Holder string `json:"holder"`
+	Life   int64  `json:"life"` // milliseconds
+}
+
+type wireLease struct {
+	Number     int64  `json:"number"`
+	Holder     string `json:"holder"`
+	Generation int    `json:"generation"`
+}
+
 type wireHead struct {
-	Head int64 `json:"head"`
+	Head    int64        `json:"head"`
+	Changes []wireChange `json:"changes,omitempty"`
+}
+
+type wireChange struct {
+	Number     int64    `json:"number"`
+	Users      []string `json:"users,omitempty"`
+	Group      string   `json:"group,omitempty"`
+	UserNames  bool     `json:"userNames,omitempty"`
+	GroupNames bool     `json:"groupNames,omitempty"`
+	Everything bool     `json:"everything,omitempty"`
 }
 
 // wireProposal is what the holder of a link sends: keys, and what shows that they are his or hers.

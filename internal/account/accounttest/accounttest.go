@@ -75,6 +75,7 @@ func Run(t *testing.T, open func(t testing.TB) Fixture) {
 		{"queries", queries},
 		{"at once", atOnce},
 		{"history", history},
+		{"leases", leases},
 	} {
 		t.Run(suite.name, func(t *testing.T) {
 			t.Parallel()

@@ -515,6 +515,13 @@ func everything() []method {
 			digest, outcome, err := tx.Call([]byte("call"))
 			return []any{digest, outcome}, err
 		}},
+		{"PutLease", func(tx account.Tx, who string) (any, error) {
+			return do(tx.PutLease("lease", account.Lease{Number: int64(len(who)), Holder: who, Generation: len(who)}, time.Hour))
+		}},
+		{"Lease", func(tx account.Tx, _ string) (any, error) {
+			l, err := tx.Lease("lease")
+			return l.Lease, err // how much is left is another time's
+		}},
 		{"Forget", func(tx account.Tx, who string) (any, error) {
 			if who == "a" {
 				return nil, nil

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t testing.TB) account.Store) {
 		"at once":                 atOnce,
 		"log":                     log,
 		"backup":                  backup,
+		"leases":                  leases,
 		"closed":                  closed,
 		"a context that is ended": ended,
 	} {
