@@ -332,9 +332,10 @@ func (k *Keyed) Adopt(ctx context.Context, group string) (account.Group, error) 
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	pair, again := k.GroupKeys[group]
+	_, again := k.GroupKeys[group]
 	if !again {
-		if pair, err = newKeyset(); err != nil {
+		pair, err := newKeyset()
+		if err != nil {
 			return account.Group{}, err
 		}
 		k.GroupKeys[group] = pair
