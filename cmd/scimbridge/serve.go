@@ -351,6 +351,19 @@ func (a *assembly) gauges(m *server.Metrics) {
 		return 0
 	}
 	if a.watchers != nil {
+		m.Gauge("scimbridge_rekeying_groups", "Groups whose new key has not reached all of their members yet.", a.rekeying(func(list []account.Rekeying) int { return len(list) }))
+		m.Gauge("scimbridge_rekeying_members_done", "Members of such groups who hold the new key.", a.rekeying(func(list []account.Rekeying) (n int) {
+			for _, k := range list {
+				n += k.Have
+			}
+			return n
+		}))
+		m.Gauge("scimbridge_rekeying_members_waiting", "Members of such groups who hold an older key only.", a.rekeying(func(list []account.Rekeying) (n int) {
+			for _, k := range list {
+				n += k.Of - k.Have
+			}
+			return n
+		}))
 		m.Gauge("scimbridge_lease_held", "1 while this replica is the one that makes links and confirms people.", func() float64 { return number(a.watchers.Lease().Held) })
 	}
 	if a.tls != nil {
@@ -364,6 +377,11 @@ func (a *assembly) gauges(m *server.Metrics) {
 	if a.redis != nil {
 		m.Gauge("scimbridge_redis_up", "1 while the Redis that is named can be used.", func() float64 { return number(a.redis.State().Up) })
 	}
+}
+
+// rekeying is a number about the groups whose new key is being handed over.
+func (a *assembly) rekeying(count func([]account.Rekeying) int) func() float64 {
+	return func() float64 { return float64(count(a.watchers.Confirmation().Rekeyings)) }
 }
 
 // replica is what this process is called among the bridges of an account: as its machine is, and by chance, since who is
@@ -472,7 +490,13 @@ func housekeep(ctx context.Context, service *account.Service) func() {
 	return alongside(ctx, service.Housekeep)
 }
 
-// belongs refuses a scimsession of another account, or of a generation that has been replaced.
+// lost tells whether a generation has only its number in common with a scimsession: one was lost when the account was
+// restored, and the number given out again.
+func lost(g *account.Generation, h keyset.Header) bool {
+	return g.Integration != "" && g.Integration != h.Integration || g.Token != "" && g.Token != h.TokenKeyID
+}
+
+// belongs refuses a scimsession of another account, of a generation that has been replaced, or of one that was lost.
 func belongs(ctx context.Context, service *account.Service, h keyset.Header) error {
 	info, err := service.Describe(ctx)
 	if errors.Is(err, account.ErrNotFound) {
@@ -493,6 +517,9 @@ func belongs(ctx context.Context, service *account.Service, h keyset.Header) err
 		return err
 	}
 	if i := slices.IndexFunc(list, func(g account.Generation) bool { return g.Number == h.Generation }); i >= 0 {
+		if lost(&list[i], h) {
+			return fmt.Errorf("the scimsession is of generation %d, but not of the one that the account knows under this number: the account has been restored from a backup that is older than these credentials, and others have been made since. Put the newest scimsession in its place and give the identity provider the newest token, or make new ones: scimbridge credentials new --data DIR", h.Generation)
+		}
 		if list[i].Valid(time.Now()) {
 			return nil
 		}

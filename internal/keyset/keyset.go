@@ -80,13 +80,15 @@
 //
 //	invitation key  HKDF(seed of the Owners group, list("scimbridge invitation key 1", account, integration, generation))
 //	secret          HKDF(invitation key, list("scimbridge invitation 1", account, user, e-mail, number, generation))
-//	link            ORIGIN/join/ACCOUNT.USER.NUMBER#SECRET, the secret in base64url
+//	root print      first 16 bytes of SHA-256(list("scimbridge link root 1", account, root))
+//	link            ORIGIN/join/ACCOUNT.USER.NUMBER#SECRET.ROOT, secret and root print in base64url
 //	access          HKDF(secret, list("scimbridge invitation access 1", account, user, number))
 //	commitment      SHA-256(access)
 //	proof           HMAC-SHA256(HKDF(secret, list("scimbridge invitation proof key 1", account, user, number)),
 //	                list("scimbridge invitation proof 1", account, user, number, e-mail, public keys))
 //
-// The account service keeps the commitment and sees access, neither of which makes a proof. Ids in a link have up to 64
+// A link without .ROOT names no root; such are read, and written where the root is not known. The account service keeps the
+// commitment and sees access, neither of which makes a proof. Ids in a link have up to 64
 // characters of a-z, A-Z, 0-9, _ and -. The origin is https, or http on a loopback address.
 //
 // # Unlocking

@@ -78,6 +78,13 @@ func TestHealth(t *testing.T) {
   "retrievedAt": "2026-11-24T12:00:00Z"
 }
 `
+	// Of what is under way it says how far it has come, in a member of our own.
+	busy := newServer(t, &bytes.Buffer{}, func(context.Context) server.Report {
+		return server.Report{Source: "ConfirmationWatcher", Time: noon, State: server.Healthy, Progress: "new key: 3,120 of 10,000"}
+	})
+	if w := get(busy, "/health", "Authorization", "Bearer monitor"); w.Code != 200 || !strings.Contains(w.Body.String(), `"progress": "new key: 3,120 of 10,000"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 	for state2, code := range map[string]int{server.Healthy: 200, server.Unhealthy: 503} {
 		state = state2
 		w := get(s, "/health", "Authorization", "Bearer monitor")
