@@ -306,15 +306,14 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			return nil, nil, errors.Join(err, closeAll())
 		}
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
-		copies, closeCopies, err := follow(ctx, cache.Config{Account: service, Redis: a.redis, Secret: lock, Clock: time.Now, Log: a.log})
+		copies, err := a.copies(ctx, service, lock)
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
-		closeAccount = closeAll
-		closeAll = func() error { return errors.Join(closeCopies(), closeAccount()) }
-		meters = copies.Collectors()
+		closeAll = func() error { return errors.Join(copies.end(), closeAccount()) }
+		meters = copies.meters
 		c.Provider = bridge.New(bridge.Config{
-			Account: copies.Direct(), View: copies, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
+			Account: copies.account, View: copies.view, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
 		})
 		var leases bridge.Leases // nil where the account is in this process: there is no other bridge, or a lease would not reach it
@@ -441,25 +440,6 @@ func (a *assembly) people(service *account.Service, id string, trusted []netip.P
 type driven interface {
 	cache.Account
 	bridge.Admission
-}
-
-// follow keeps copies of an account until ctx ends or the function that is returned is called.
-func follow(ctx context.Context, c cache.Config) (*cache.Cache, func() error, error) {
-	copies, err := cache.New(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		copies.Run(ctx)
-	}()
-	return copies, func() error {
-		cancel()
-		<-done
-		return copies.Close()
-	}, nil
 }
 
 // account opens the account that this process serves itself, or makes the way to the one that the scimsession names.

@@ -157,7 +157,7 @@ func TestOthersChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.users = []string{owner.ID}
-	for range 150 {
+	for range 60 {
 		w.act(t, replicas[rand.IntN(len(replicas))], rand.IntN) //nolint:gosec // no secret
 		for _, i := range rand.Perm(len(replicas)) {            //nolint:gosec // no secret
 			w.compare(t, replicas[i], "any replica")

@@ -41,6 +41,8 @@ type apart struct {
 	url             string
 	scim            *site // what speaks to the bridge
 	admin           *accountapi.Client
+	serviceArgs     []string // further ones of the account service
+	bridgeEnv       []string // further settings of the bridge
 	groups          []string
 	ids             []string
 	keys            []*keyset.Keyset
@@ -110,7 +112,8 @@ func (a *apart) start(ctx context.Context) error {
 		"--password-file", password, "--url", a.url, "--out", filepath.Join(a.dir, "session"), "--token-file", filepath.Join(a.dir, "secret")).CombinedOutput(); err != nil {
 		return fmt.Errorf("credentials: %w\n%s", err, out)
 	}
-	if _, a.account, err = start("bin/scimbridge", "account", "serve", "--data", a.dir, "--listen", address, "--tls-cert-file", a.certs.Cert, "--tls-key-file", a.certs.Key, "--public-url", a.url, "--json"); err != nil {
+	args := append([]string{"account", "serve", "--data", a.dir, "--listen", address, "--tls-cert-file", a.certs.Cert, "--tls-key-file", a.certs.Key, "--public-url", a.url, "--json"}, a.serviceArgs...)
+	if _, a.account, err = start("bin/scimbridge", args...); err != nil {
 		return err
 	}
 	token, err := os.ReadFile(filepath.Join(a.dir, "secret"))
@@ -127,16 +130,34 @@ func (a *apart) start(ctx context.Context) error {
 }
 
 // startBridge starts the bridge, unlocked, and waits until it answers.
-func (a *apart) startBridge() error {
-	a.bridge = exec.Command("bin/scimbridge", "serve", "--listen", a.bridgeAddress)
-	a.bridge.Env = append(os.Environ(), "SSL_CERT_FILE="+a.certs.CA, "OP_SESSION="+filepath.Join(a.dir, "session"), "OP_UNLOCK_TOKEN_FILE="+filepath.Join(a.dir, "secret"))
-	if err := a.bridge.Start(); err != nil {
-		return err
+func (a *apart) startBridge() (err error) {
+	a.bridge, err = a.bridgeAt(a.bridgeAddress)
+	return err
+}
+
+// bridgeAt starts a bridge at an address.
+func (a *apart) bridgeAt(address string) (*exec.Cmd, error) {
+	cmd := exec.Command("bin/scimbridge", "serve", "--listen", address)
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+a.certs.CA, "OP_SESSION="+filepath.Join(a.dir, "session"), "OP_UNLOCK_TOKEN_FILE="+filepath.Join(a.dir, "secret"))
+	cmd.Env = append(cmd.Env, a.bridgeEnv...)
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
-	return wait("the bridge", func() (bool, error) {
-		_, err := a.scim.do("GET", a.scim.scim+"/Users?count=1", "")
+	return cmd, wait("the bridge", func() (bool, error) {
+		_, err := a.scim.do("GET", "http://"+address+"/scim/v2/Users?count=1", "")
 		return err == nil, nil
 	})
+}
+
+// trusting is a client that trusts the account service's certificate.
+func (a *apart) trusting() (*http.Client, error) {
+	pem, err := os.ReadFile(a.certs.CA)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}, Timeout: time.Minute}, nil
 }
 
 func (a *apart) stop() {

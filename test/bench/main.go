@@ -25,21 +25,44 @@ func main() {
 	slice := flag.Duration("slice", 700*time.Millisecond, "time of one slice of one measurement")
 	slices := flag.Int("slices", 6, "slices of each measurement")
 	asJSON := flag.Bool("json", false, "print JSON")
-	only := flag.String("only", "", "admission: only how people are admitted; requests: only the requests")
+	only := flag.String("only", "", "requests: only the requests, in one process; apart: only those, in two; edge: only what clients' habits cost, and small containers; admission: only how people are admitted")
+	minutes := flag.Float64("minutes", 10, "how long the smallest container has its load")
 	admitted := flag.Int("admitted", 10_000, "people who are admitted")
 	flag.Parse()
-	if *only != "admission" {
-		if err := bench(*sizes, *slice, *slices, *asJSON); err != nil {
+	for _, part := range []struct {
+		name string
+		open func(dir string, people int) (*site, error)
+	}{{"requests", newSite}, {"apart", newApart}} {
+		if *only != "" && *only != part.name {
+			continue
+		}
+		if err := bench(part.open, *sizes, *slice, *slices, *asJSON); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		fmt.Println()
+	}
+	if (*only == "" || *only == "edge") && !*asJSON {
+		if err := benchEdge(*minutes); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
 	}
-	if *only != "requests" && !*asJSON {
+	if (*only == "" || *only == "admission") && !*asJSON {
 		if err := benchAdmission(*admitted); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
 	}
+}
+
+func benchEdge(minutes float64) error {
+	dir, err := os.MkdirTemp("", "edge")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // nothing is lost
+	return edges(context.Background(), dir, everybody, minutes, os.Stdout)
 }
 
 func benchAdmission(people int) error {
@@ -55,7 +78,7 @@ func benchAdmission(people int) error {
 	return admission(context.Background(), dir, people, os.Stdout)
 }
 
-func bench(sizes string, slice time.Duration, slices int, asJSON bool) error {
+func bench(open func(dir string, people int) (*site, error), sizes string, slice time.Duration, slices int, asJSON bool) error {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt)
 	dir, err := os.MkdirTemp("", "scimbridge-bench-*")
@@ -74,7 +97,7 @@ func bench(sizes string, slice time.Duration, slices int, asJSON bool) error {
 		if err != nil || n < 1000 {
 			return fmt.Errorf("size %q: a number of at least 1000", text)
 		}
-		s, err := newSite(filepath.Join(dir, text), n)
+		s, err := open(filepath.Join(dir, text), n)
 		if err != nil {
 			return err
 		}
@@ -116,7 +139,11 @@ func bench(sizes string, slice time.Duration, slices int, asJSON bool) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)
 	}
-	r.write(os.Stdout)
+	if sites[0].account != nil {
+		r.writeApart(os.Stdout)
+	} else {
+		r.write(os.Stdout)
+	}
 	return nil
 }
 

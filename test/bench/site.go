@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ const clients = 8
 type site struct {
 	people        int
 	bridge, floor *exec.Cmd
+	account       *exec.Cmd // the account service; nil where the bridge has the account in it. Then there is no floor
 	scim, token   string
 	floorURL      string
 	ids, floorIDs []string
@@ -38,6 +40,7 @@ type site struct {
 // result gathers the slices of one measurement.
 type result struct {
 	Requests, FloorRequests int
+	Bridge                  time.Duration // of CPU, that of the bridge where the account is apart
 	Elapsed                 time.Duration
 	CPU, FloorCPU           time.Duration
 	latencies               []time.Duration
@@ -45,6 +48,21 @@ type result struct {
 
 // groupSizes are those measured; one that is larger than the site is left out.
 var groupSizes = []int{10, 5000, 50_000}
+
+// newApart makes a site with bridge and account service as two processes, over TLS.
+func newApart(dir string, people int) (*site, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	a := &apart{dir: dir}
+	if err := a.start(context.Background()); err != nil {
+		a.stop()
+		return nil, err
+	}
+	s := a.scim
+	s.people, s.groups, s.results, s.bridge, s.account = people, map[int][2]string{}, map[string]*result{}, a.bridge, a.account
+	return s, s.seed()
+}
 
 func newSite(dir string, people int) (*site, error) {
 	s := &site{people: people, groups: map[int][2]string{}, results: map[string]*result{}, http: &http.Client{
@@ -92,7 +110,7 @@ func start(name string, args ...string) (string, *exec.Cmd, error) {
 }
 
 func (s *site) stop() {
-	for _, c := range []*exec.Cmd{s.bridge, s.floor} {
+	for _, c := range []*exec.Cmd{s.bridge, s.floor, s.account} {
 		if c != nil {
 			_ = c.Process.Kill()
 			_ = c.Wait()
@@ -110,7 +128,7 @@ func (s *site) do(method, url, body string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(url, s.scim) {
+	if strings.Contains(url, "/scim/v2") {
 		req.Header.Set("Authorization", "Bearer "+s.token)
 		req.Header.Set("Content-Type", "application/scim+json")
 	}
@@ -184,8 +202,10 @@ func (s *site) seed() error {
 			return err
 		}
 		s.ids[i] = u.ID
-		text, err = s.do("POST", s.floorURL+"/create/"+userName(i), "")
-		s.floorIDs[i] = string(text)
+		if s.floor != nil {
+			text, err = s.do("POST", s.floorURL+"/create/"+userName(i), "")
+			s.floorIDs[i] = string(text)
+		}
 		return err
 	})
 	if err != nil {
@@ -215,10 +235,6 @@ func (s *site) seedGroup(size int) error {
 	if err := json.Unmarshal(text, &g); err != nil {
 		return err
 	}
-	floor, err := s.do("POST", s.floorURL+"/group/g"+strconv.Itoa(size), "")
-	if err != nil {
-		return err
-	}
 	for part := range slices.Chunk(s.ids[:size], 1000) {
 		var b bytes.Buffer
 		for i, id := range part {
@@ -231,12 +247,19 @@ func (s *site) seedGroup(size int) error {
 			return err
 		}
 	}
-	err = parallel(size, func(i int) error {
+	s.groups[size] = [2]string{g.ID, ""}
+	if s.floor == nil {
+		return nil
+	}
+	floor, err := s.do("POST", s.floorURL+"/group/g"+strconv.Itoa(size), "")
+	if err != nil {
+		return err
+	}
+	s.groups[size] = [2]string{g.ID, string(floor)}
+	return parallel(size, func(i int) error {
 		_, err := s.do("POST", s.floorURL+"/member/"+string(floor)+"/add/"+s.floorIDs[i], "")
 		return err
 	})
-	s.groups[size] = [2]string{g.ID, string(floor)}
-	return err
 }
 
 // operation is one kind of request, at the bridge and at the floor.
@@ -354,11 +377,22 @@ func (s *site) measure(op operation, slice time.Duration) error {
 		r = &result{}
 		s.results[op.name] = r
 	}
+	service := time.Duration(0)
+	if s.account != nil {
+		service = -cpuTime(s.account.Process.Pid)
+	}
 	n, cpu, elapsed, lat, err := run(s.bridge.Process.Pid, slice, func(i int) error { return op.bridge(s, i) })
 	if err != nil {
 		return err
 	}
+	r.Bridge += cpu
+	if s.account != nil {
+		cpu += service + cpuTime(s.account.Process.Pid)
+	}
 	r.Requests, r.CPU, r.Elapsed, r.latencies = r.Requests+n, r.CPU+cpu, r.Elapsed+elapsed, append(r.latencies, lat...)
+	if s.floor == nil {
+		return nil
+	}
 	n, cpu, _, _, err = run(s.floor.Process.Pid, slice, func(i int) error { return op.floor(s, i) })
 	r.FloorRequests, r.FloorCPU = r.FloorRequests+n, r.FloorCPU+cpu
 	return err

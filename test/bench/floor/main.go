@@ -1,4 +1,5 @@
-// Command floor is what SCIM is measured against: the same HTTP server, the same calls of the same account and the same
+// Command floor is what SCIM is measured against. "floor redis URL" is what answers from copies are measured against: the
+// same HTTP server, which gets a key from Redis for each request. Otherwise it is the same HTTP server, the same calls of the same account and the same
 // watchers, with no SCIM in between. A request's path names the call; the answer is a fixed text or the stored profile.
 package main
 
@@ -25,6 +26,9 @@ func main() {
 }
 
 func run(path string) error {
+	if path == "redis" {
+		return redis(os.Args[2])
+	}
 	debug.SetGCPercent(300) // as the bridge does
 	store, err := sqlite.Open(context.Background(), path)
 	if err != nil {
