@@ -25,10 +25,13 @@ func (secret) Generation() int { return 1 }
 
 func (secret) Derive(purpose string) ([32]byte, error) { return sha256.Sum256([]byte(purpose)), nil }
 
+// patience is longer than a busy machine holds a server up: what is tested is not how Redis is given up.
+const patience = 20 * time.Second
+
 // connect makes a connection that is up.
 func connect(t testing.TB, s *redistest.Server) *redis.Conn {
 	t.Helper()
-	conn := redis.New(redis.Config{Server: s.Server(), Account: "account", Integration: "integration", Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	conn := redis.New(redis.Config{Server: s.Server(), Account: "account", Integration: "integration", Patience: patience, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -97,7 +100,7 @@ func TestSharedAccount(t *testing.T) {
 		service, owner := found(t)
 		mu.Lock()
 		n++
-		conn := redis.New(redis.Config{Server: server.Server(), Account: fmt.Sprint(n), Integration: "integration", Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+		conn := redis.New(redis.Config{Server: server.Server(), Account: fmt.Sprint(n), Integration: "integration", Patience: patience, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
 		mu.Unlock()
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})

@@ -33,8 +33,12 @@ type Config struct {
 	Server
 	// Account and Integration are whose keys these are.
 	Account, Integration string
-	Clock                func() time.Time
-	Log                  *slog.Logger
+	// Patience is how long a command may take, and so the longest that a request waits, once, for a server that does not
+	// answer; 0: half a second. A server answers within a millisecond, one that is held to an eighth of a CPU within a few
+	// hundred.
+	Patience time.Duration
+	Clock    func() time.Time
+	Log      *slog.Logger
 }
 
 // Conn is the connection to one server. It is of use while Run runs.
@@ -58,9 +62,8 @@ type State struct {
 }
 
 const (
-	// answerTime is how long a command may take, and so the longest that a request waits for a server that does not
-	// answer, once. A server answers within a millisecond, one that is held to an eighth of a CPU within a few hundred.
-	answerTime = 500 * time.Millisecond
+	// usualPatience is Config.Patience where none is given.
+	usualPatience = 500 * time.Millisecond
 	// connectTime bounds the making of a connection, with TLS and signing in.
 	connectTime = 3 * time.Second
 	// watchEvery is how often a connection on which nothing happens is tried.
@@ -84,6 +87,9 @@ const (
 
 // New makes a connection, which is made once Run is called.
 func New(c Config) *Conn {
+	if c.Patience == 0 {
+		c.Patience = usualPatience
+	}
 	digest := sha256.Sum256([]byte(c.Account + "\x00" + c.Integration))
 	id := strings.ToLower(base32.StdEncoding.EncodeToString(digest[:]))[:prefixLength]
 	return &Conn{Config: c, prefix: "scimbridge:" + id + ":", lost: make(chan error, 1), state: State{Since: c.Clock()}}
@@ -92,7 +98,7 @@ func New(c Config) *Conn {
 // Key is the name under which something is kept, beginning with what is particular to the integration.
 func (c *Conn) Key(name string) string { return c.prefix + name }
 
-// Use lets f use the connection for a moment: the context ends after half a second. Keys are made by Key. ErrAway, at once
+// Use lets f use the connection for a moment: the context ends after Config.Patience. Keys are made by Key. ErrAway, at once
 // where the server was away before; where it was not, nobody knows whether the server has done what f asked for. What the
 // server itself refuses, and errors of f's own, are returned as they are.
 func (c *Conn) Use(ctx context.Context, f func(context.Context, rueidis.Client) error) error {
@@ -100,7 +106,7 @@ func (c *Conn) Use(ctx context.Context, f func(context.Context, rueidis.Client) 
 	if client == nil {
 		return ErrAway
 	}
-	within, cancel := context.WithTimeout(ctx, answerTime)
+	within, cancel := context.WithTimeout(ctx, c.Patience)
 	defer cancel()
 	err := f(within, *client)
 	if err == nil || ctx.Err() != nil || !gone(err) {
@@ -198,7 +204,7 @@ func (c *Conn) connect(ctx context.Context) (rueidis.Client, error) {
 	client, err := rueidis.NewClient(rueidis.ClientOption{
 		InitAddress: []string{c.Address()}, Username: c.Username, Password: string(c.Password), SelectDB: c.Database, TLSConfig: c.tls(),
 		ClientName: "scimbridge", ForceSingleClient: true, DisableRetry: true, DisableCache: true,
-		Dialer: net.Dialer{Timeout: connectTime, KeepAlive: noKeepAlive}, ConnWriteTimeout: answerTime,
+		Dialer: net.Dialer{Timeout: connectTime, KeepAlive: noKeepAlive}, ConnWriteTimeout: c.Patience,
 		ReadBufferEachConn: bufferSize, WriteBufferEachConn: bufferSize, RingScaleEachConn: ringScale, PipelineMultiplex: oneConn,
 		DialCtxFn: func(within context.Context, address string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
 			c.dials.Add(1)
