@@ -104,6 +104,7 @@ func bench(open func(dir string, people int) (*site, error), sizes string, slice
 		defer s.stop()
 		sites = append(sites, s)
 	}
+	progress("")
 	r := report{Machine: machine(), Sizes: sizes, Clients: clients}
 	for _, op := range operations() {
 		if op.everybody != nil {

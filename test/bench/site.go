@@ -187,6 +187,31 @@ func parallelBy(width, n int, task func(i int) error) error {
 }
 
 func (s *site) seed() error {
+	if err := s.fill(); err != nil {
+		return err
+	}
+	// The links of invitations are made afterwards, and are not what is measured.
+	return wait("the end of what follows the preload", func() (bool, error) {
+		progress("waiting until %d people have their links", s.people)
+		const look, idle = 500 * time.Millisecond, 20 * time.Millisecond
+		before := s.spent()
+		time.Sleep(look)
+		return s.spent()-before <= idle, nil
+	})
+}
+
+// spent is the CPU time of all processes of the site.
+func (s *site) spent() (sum time.Duration) {
+	for _, c := range []*exec.Cmd{s.bridge, s.floor, s.account} {
+		if c != nil {
+			sum += cpuTime(c.Process.Pid)
+		}
+	}
+	return sum
+}
+
+// fill makes people and groups.
+func (s *site) fill() error {
 	s.ids, s.floorIDs = make([]string, s.people), make([]string, s.people)
 	var done atomic.Int64
 	err := parallel(s.people, func(i int) error {
