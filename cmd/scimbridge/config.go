@@ -63,6 +63,7 @@ type bridgeSettings struct {
 	ConfirmationInterval int      `name:"confirmation-interval" env:"OP_CONFIRMATION_INTERVAL" placeholder:"SECONDS" default:"300" help:"After how many seconds the account is asked who waits to be confirmed, should its own word get lost; at least 30."`
 	PublicURL            string   `name:"public-url" env:"OP_PUBLIC_URL" placeholder:"URL" help:"Where people reach the account that this process serves itself; links of invitations begin with it. Not needed where the scimsession names an account service."`
 	ExtensionsFile       string   `name:"extensions-file" env:"OP_EXTENSIONS_FILE" placeholder:"FILE" help:"JSON file that declares further SCIM extension schemas."`
+	ShareUnlock          bool     `name:"share-unlock" env:"OP_SHARE_UNLOCK" help:"Bridges that are unlocked unlock those that start, through the Redis that they share: one token unlocks all. The price: whoever has the scimsession and can write to that Redis gets at the keys without the token."`
 	redisSettings
 	mailSettings
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
 	"github.com/scimbridge/scimbridge/internal/cache"
+	"github.com/scimbridge/scimbridge/internal/handover"
 	"github.com/scimbridge/scimbridge/internal/keyset"
 	"github.com/scimbridge/scimbridge/internal/redis"
 	"github.com/scimbridge/scimbridge/internal/server"
@@ -99,6 +100,7 @@ type assembly struct {
 	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
 	watchers      *bridge.Watchers
 	redis         *redis.Conn            // nil: none is named
+	unlocking     *handover.Exchange     // nil: replicas do not unlock each other
 	local         atomic.Pointer[string] // the address that it listens on, as a URL
 }
 
@@ -123,7 +125,7 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err != nil {
 		return err
 	}
-	stop := a.keepRedis(ctx)
+	stop := a.share(ctx)
 	defer func() {
 		stop()
 		err = errors.Join(err, closeAll())
@@ -303,6 +305,9 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			return nil, nil, errors.Join(err, closeAll())
 		}
 		if a.redis, err = a.connectRedis(); err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
+		if err := a.shareUnlock(lock); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/handover"
+)
+
+// shareUnlock lets this replica and others unlock each other, where the settings say so.
+func (a *assembly) shareUnlock(lock *bridge.Lock) (err error) {
+	if !a.ShareUnlock {
+		return nil
+	}
+	if a.redis == nil {
+		a.log.Warn("OP_SHARE_UNLOCK has no effect without a Redis that the bridges share; name one with OP_REDIS_URL")
+		return nil
+	}
+	a.unlocking, err = handover.New(handover.Config{Lock: lock, Redis: a.redis, Clock: time.Now, Rand: rand.Reader, Log: a.log})
+	return err
+}
+
+// share keeps up what replicas share until the function that is returned is called. It outlives ctx: while the bridge drains,
+// the last requests need it, and so does the replica that takes this one's place.
+func (a *assembly) share(ctx context.Context) func() {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var g sync.WaitGroup
+	if a.unlocking != nil {
+		g.Go(func() { a.unlocking.Run(ctx) })
+	}
+	stop := a.keepRedis(ctx)
+	return func() {
+		cancel()
+		g.Wait()
+		stop()
+	}
+}
