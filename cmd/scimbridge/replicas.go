@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/bucket"
 	"github.com/scimbridge/scimbridge/internal/handover"
+	"github.com/scimbridge/scimbridge/internal/server"
 )
 
 // shareUnlock lets this replica and others unlock each other, where the settings say so.
@@ -21,6 +23,15 @@ func (a *assembly) shareUnlock(lock *bridge.Lock) (err error) {
 	}
 	a.unlocking, err = handover.New(handover.Config{Lock: lock, Redis: a.redis, Clock: time.Now, Rand: rand.Reader, Log: a.log})
 	return err
+}
+
+// sharedLimit counts wrong tokens together with the other replicas; nil where there is no Redis.
+func (a *assembly) sharedLimit() (*bucket.Shared, error) {
+	if a.redis == nil {
+		return nil, nil
+	}
+	key, err := a.session.PeerKey("sources 1")
+	return server.SharedLimit(a.redis, key), err
 }
 
 // share keeps up what replicas share until the function that is returned is called. It outlives ctx: while the bridge drains,

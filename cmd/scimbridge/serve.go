@@ -310,6 +310,9 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		if err := a.shareUnlock(lock); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
+		if c.Shared, err = a.sharedLimit(); err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
 		copies, closeCopies, err := follow(ctx, service, a.log)
 		if err != nil {

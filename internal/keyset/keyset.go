@@ -142,7 +142,9 @@
 // refuses no file prolongs.
 //
 // Keys for other purposes come from the seed: HKDF(seed, "scimbridge derive 1 " ‖ purpose). The key for "mark 1" makes the
-// marks by which an integration knows its own claims again: HMAC-SHA256 over what is signed.
+// marks by which an integration knows its own claims again: HMAC-SHA256 over what is signed. Keys that replicas share while
+// they are locked come from peer: HKDF(peer, list("scimbridge peer 1", purpose)). The key for "sources 1" hides the addresses by
+// which they count wrong tokens.
 //
 // # Hand-over
 //

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/bucket"
 	"github.com/scimbridge/scimbridge/internal/server/scimapi"
 	"github.com/scimbridge/scimbridge/scim"
 )
@@ -45,8 +46,10 @@ type Config struct {
 	// Monitoring opens /monitoring, /health and /metrics and nothing else; empty: /monitoring is off.
 	Monitoring Secret
 	Trusted    []netip.Prefix // proxies whose X-Forwarded-* headers are believed
-	Clock      func() time.Time
-	Log        *slog.Logger
+	// Shared counts wrong tokens together with other replicas (SharedLimit); nil: each counts alone.
+	Shared *bucket.Shared
+	Clock  func() time.Time
+	Log    *slog.Logger
 }
 
 // Server is the bridge's handler.
@@ -60,7 +63,7 @@ type Server struct {
 
 // New makes a Server.
 func New(c Config) *Server {
-	s := &Server{Config: c, limits: newLimits(c.Clock)}
+	s := &Server{Config: c, limits: newLimits(c.Clock, c.Shared)}
 	if c.Provider != nil {
 		s.scim = scimapi.New(scimapi.Config{Provider: c.Provider, Guard: s.guard, Log: c.Log})
 	}

@@ -157,3 +157,49 @@ func TestShareUnlock(t *testing.T) {
 
 // watching is what a bridge says that has the lease.
 const watching = "this replica makes links and confirms people"
+
+// TestWrongTokensAcrossBridges: who sends wrong tokens to two bridges is slowed down as if there were one, under whatever
+// address Redis has of it, and by each alone once Redis is gone. The right token passes all the time.
+func TestWrongTokensAcrossBridges(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t, redistest.Options{})
+	f, other := newFleet(t, redis), newFleet(t, redis)
+	f.serveAccount()
+	members := []*member{f.join(""), f.join("")}
+	for _, m := range members {
+		if code := m.lists(f.token); code != http.StatusOK {
+			t.Fatal(code)
+		}
+		becomes(t, m.url, f.token, "RedisCache", "healthy")
+	}
+	const burst, source = 20, "198.51.100.77"
+	sent := func(n int, to func(i int) *member) (refused int) {
+		for i := range n {
+			m := to(i)
+			code, body, _, err := (&program.Process{SCIM: m.SCIM, Token: other.token}).Do(http.MethodGet, "/Users", "", "X-Forwarded-For", source)
+			switch {
+			case err != nil || code != http.StatusUnauthorized && code != http.StatusTooManyRequests:
+				t.Fatalf("a wrong token: %d %s %v", code, body, err)
+			case code == http.StatusTooManyRequests:
+				refused++
+			}
+			if code, body, _, err := m.Do(http.MethodGet, "/Users?count=1", "", "X-Forwarded-For", source); err != nil || code != http.StatusOK {
+				t.Fatalf("the right token: %d %s %v", code, body, err)
+			}
+		}
+		return refused
+	}
+	begin := time.Now()
+	refused := sent(2*burst, func(i int) *member { return members[i%2] })
+	if again := int(time.Since(begin)/(3*time.Second)) + 1; refused > burst || refused < burst-again {
+		t.Errorf("of %d at two bridges %d were too many, want %d", 2*burst, refused, burst)
+	}
+	if keys := redis.Do("KEYS", "*"); strings.Contains(keys, source) || !strings.Contains(keys, ":wrong:") {
+		t.Errorf("in Redis: %s", keys)
+	}
+	redis.Kill()
+	becomes(t, members[0].url, f.token, "RedisCache", "unhealthy")
+	if refused := sent(2*burst, func(int) *member { return members[0] }); refused < burst-1 {
+		t.Errorf("without Redis %d of %d were too many", refused, 2*burst)
+	}
+}
