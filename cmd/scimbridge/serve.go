@@ -422,13 +422,14 @@ type driven interface {
 	bridge.Admission
 }
 
-// follow keeps copies of an account until ctx ends or the function that is returned is called.
+// follow keeps copies of an account until the function that is returned is called. It outlives ctx, since copies are read while
+// the bridge drains, and what other replicas change meanwhile has to be heard.
 func follow(ctx context.Context, service cache.Account, log *slog.Logger) (*cache.Cache, func() error, error) {
 	copies, err := cache.New(cache.Config{Account: service, Clock: time.Now, Log: log})
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

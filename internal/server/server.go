@@ -70,7 +70,7 @@ func New(c Config) *Server {
 	return s
 }
 
-// Drain makes /ready say that no new requests are wanted.
+// Drain makes /ready say that no new requests are wanted, and asks clients to make another connection for the next.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 // ServeHTTP answers one request.
@@ -80,6 +80,9 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	id := requestID(r)
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if s.draining.Load() {
+		w.Header().Set("Connection", "close") // a balancer of connections does not see /ready
+	}
 	ctx := bridge.WithRequest(r.Context(), id)
 	r = r.WithContext(ctx)
 	pattern := "panic"
