@@ -42,6 +42,9 @@ func (a *assembly) share(ctx context.Context) func() {
 	if a.unlocking != nil {
 		g.Go(func() { a.unlocking.Run(ctx) })
 	}
+	if a.redis != nil {
+		g.Go(func() { a.tail.Run(ctx) })
+	}
 	stop := a.keepRedis(ctx)
 	return func() {
 		cancel()

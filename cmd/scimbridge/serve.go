@@ -25,6 +25,7 @@ import (
 	"github.com/scimbridge/scimbridge/internal/cache"
 	"github.com/scimbridge/scimbridge/internal/handover"
 	"github.com/scimbridge/scimbridge/internal/keyset"
+	"github.com/scimbridge/scimbridge/internal/logtail"
 	"github.com/scimbridge/scimbridge/internal/redis"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
@@ -47,7 +48,7 @@ type serveVerb struct {
 
 // Run serves until ctx ends, then drains.
 func (v *serveVerb) Run(ctx context.Context, e *environment) error {
-	log := v.logger(e.stderr)
+	log, tail := v.tailed(e.stderr)
 	e.announce(log)
 	if len(e.refused) > 0 {
 		return fmt.Errorf("%s: this version does not terminate TLS, and going on without it would send tokens in the clear. Put a load balancer or proxy with TLS in front and unset the variable", strings.Join(e.refused, ", "))
@@ -60,7 +61,7 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 		}
 		address = fmt.Sprintf(":%d", v.Port)
 	}
-	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
+	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, tail: tail, drainFor: drainPause}
 	found, origin, err := session(v.Session)
 	switch {
 	case errors.Is(err, keyset.ErrNoSession):
@@ -96,6 +97,7 @@ type assembly struct {
 	ping     string       // address of the ping server; empty: none
 	drainFor time.Duration
 	log      *slog.Logger
+	tail     *logtail.Tail // of log
 
 	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
 	watchers      *bridge.Watchers
@@ -310,6 +312,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		if err := a.shareUnlock(lock); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
+		a.shareLog(lock)
 		if c.Shared, err = a.sharedLimit(); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
@@ -330,7 +333,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			leases, _ = service.(bridge.Leases) // an account that knows none lets every replica watch
 		}
 		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
-			Account: service, Leases: leases, Replica: replica(), Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
+			Account: service, Leases: leases, Replica: a.tail.Replica, Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
 			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
 		})
 		health.Checks = checks(accounts, lock, a.redis, a.watchers, started)
@@ -340,6 +343,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
+	pages.Lines = func(ctx context.Context, q web.LogQuery) web.Log { return lastLines(ctx, a.tail, q) }
 	if c.Pages, err = web.New(pages); err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}
