@@ -3,6 +3,7 @@ package scim
 import (
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // Error is a SCIM error (RFC 7644 §3.12). It is what a server answers, so Detail must say nothing that the client
@@ -11,6 +12,8 @@ type Error struct {
 	Status int       // HTTP status
 	Type   ErrorType // empty where the RFC defines none for the case
 	Detail string    // a sentence for the administrator of the client
+	// Retry is after how long the same request may succeed, with 429 and 503; 0: nobody knows.
+	Retry time.Duration
 }
 
 // ErrorType is a scimType (RFC 7644 table 9, RFC 9865 §2.1).

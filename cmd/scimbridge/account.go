@@ -21,7 +21,7 @@ type accountVerb struct {
 	State           stateVerb        `cmd:"" help:"Set a person's state."`
 	Protect         protectVerb      `cmd:"" help:"Protect a person from being suspended by the identity provider."`
 	ConfirmUserName nameVerb         `cmd:"" help:"Settle a person's change of user name."`
-	Groups          groupsVerb       `cmd:"" help:"List groups, also those that provisioning does not see."`
+	Groups          groupsVerb       `cmd:"" help:"List groups, also those that provisioning does not see, or show one."`
 	Adopt           adoptVerb        `cmd:"" help:"Hand a group and its key over to provisioning."`
 	Invitations     invitationsVerb  `cmd:"" help:"List who is invited, waits, was refused or came too late, with the reasons."`
 	Outbox          outboxVerb       `cmd:"" help:"Show the links that nobody mails."`
@@ -37,6 +37,7 @@ type accountVerb struct {
 	Restore         restoreVerb      `cmd:"" help:"Put a copy in the place of the account; the process must be stopped."`
 	Export          exportVerb       `cmd:"" help:"Write people, groups and activity as JSON lines to standard output."`
 	Join            joinVerb         `cmd:"" help:"Accept an invitation: make keys and a Secret Key."`
+	ConfirmEmail    confirmEmailVerb `cmd:"" help:"Confirm the new address that you sign in with, after the identity provider has changed it."`
 	Open            openVerb         `cmd:"" help:"Open the key of a group that you are in, or a file that was sealed to it."`
 	Seal            sealVerb         `cmd:"" help:"Seal standard input to a group, for its members to open."`
 }
@@ -259,61 +260,6 @@ func (v *nameVerb) Run(ctx context.Context, e *environment) error {
 	})
 }
 
-type groupsVerb struct{ where }
-
-// Run lists groups.
-func (v *groupsVerb) Run(ctx context.Context, e *environment) error {
-	return v.with(ctx, func(a accountapi.Administrator) error {
-		t := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
-		if !v.JSON {
-			fmt.Fprintln(t, "ID\tNAME\tMEMBERS\tPROVISIONING")
-		}
-		for after := ""; ; {
-			page, err := a.AllGroups(ctx, after, pageSize)
-			if err != nil {
-				return err
-			}
-			for i := range page {
-				g := &page[i]
-				if v.JSON {
-					if err := printJSON(e, groupView(g)); err != nil {
-						return err
-					}
-					continue
-				}
-				fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", g.ID, printable(g.Name), g.Members, seen(g))
-			}
-			if len(page) < pageSize {
-				return t.Flush()
-			}
-			after = page[len(page)-1].ID
-		}
-	})
-}
-
-// seen says what a group is to provisioning.
-func seen(g *account.Group) string {
-	switch {
-	case g.Privileged:
-		return "never"
-	case !g.Managed:
-		return "not managed"
-	case g.Mode == account.Additive:
-		return "adopted"
-	}
-	return "managed"
-}
-
-func groupView(g *account.Group) any {
-	return struct {
-		ID           string `json:"id"`
-		Name         string `json:"name"`
-		ExternalID   string `json:"externalId,omitempty"`
-		Provisioning string `json:"provisioning"`
-		Members      int    `json:"members"`
-	}{g.ID, g.Name, g.ExternalID, seen(g), g.Members}
-}
-
 type adoptVerb struct {
 	where
 	Group string `arg:"" help:"Id or name of the group."`
@@ -348,7 +294,7 @@ func (v *adoptVerb) Run(ctx context.Context, e *environment) error {
 			return fmt.Errorf("group %s: %w", g.ID, ownerProblem(err))
 		}
 		if v.JSON {
-			return printJSON(e, groupView(&g))
+			return printJSON(e, groupView(&g, nil))
 		}
 		_, err = fmt.Fprintf(e.stdout, "Provisioning now adds people to %q and removes those it has added; its other members stay.\n", printable(g.Name))
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,11 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
+	"github.com/scimbridge/scimbridge/internal/server/certificates"
 )
 
 // accountServeVerb serves an account over HTTP, apart from any bridge.
@@ -153,11 +151,12 @@ func (v *accountServeVerb) serve(ctx context.Context, e *environment, c accounta
 	s := httpServer(h, c.Log)
 	failed := make(chan error, 1)
 	if v.TLSCertFile != "" {
-		pair := &certificate{certFile: v.TLSCertFile, keyFile: v.TLSKeyFile, log: c.Log}
-		if _, err := pair.get(nil); err != nil {
-			return errors.Join(err, l.Close())
+		files, err := certificates.OpenFiles(certificates.FilesConfig{Cert: v.TLSCertFile, Key: v.TLSKeyFile, Log: c.Log})
+		if err != nil {
+			return errors.Join(fmt.Errorf("--tls-cert-file and --tls-key-file: %w", err), l.Close())
 		}
-		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
+		s.TLSConfig = files.Config()
+		defer alongside(ctx, files.Run)()
 		go func() { failed <- s.ServeTLS(l, "", "") }()
 	} else {
 		go func() { failed <- s.Serve(l) }()
@@ -195,45 +194,4 @@ func (v *accountServeVerb) stop(s *http.Server, log *slog.Logger) error {
 	}
 	log.Info("stopped")
 	return err
-}
-
-// certificate is a pair of files that may be replaced while they are used.
-type certificate struct {
-	certFile, keyFile string
-	log               *slog.Logger
-
-	mu     sync.Mutex // guards what follows
-	pair   *tls.Certificate
-	of     time.Time // when the file was changed that pair is of
-	looked time.Time
-}
-
-// certificateLook is how often the files are looked at.
-const certificateLook = 10 * time.Second
-
-// get returns the certificate, the one before where a new one cannot be read.
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pair != nil && time.Since(c.looked) < certificateLook {
-		return c.pair, nil
-	}
-	c.looked = time.Now()
-	info, err := os.Stat(c.certFile)
-	if err == nil && c.pair != nil && info.ModTime().Equal(c.of) {
-		return c.pair, nil
-	}
-	var fresh tls.Certificate
-	if err == nil {
-		fresh, err = tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	}
-	switch {
-	case err == nil:
-		c.pair, c.of = &fresh, info.ModTime()
-	case c.pair != nil:
-		c.log.Warn("the certificate cannot be read, the one before stays", "file", c.certFile, "error", err)
-	default:
-		return nil, fmt.Errorf("--tls-cert-file and --tls-key-file: %w", err)
-	}
-	return c.pair, nil
 }

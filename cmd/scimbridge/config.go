@@ -26,7 +26,6 @@ type environment struct {
 
 	settings []setting // what is not at its default
 	warnings []string  // about OP_* variables without effect
-	refused  []string  // OP_* variables that must not be ignored
 }
 
 // verb is a command that has been parsed.
@@ -71,16 +70,11 @@ type bridgeSettings struct {
 // later are the original's settings that this version does not act on yet, with what that means.
 var later = map[string]string{
 	"OP_SSL_ENABLED":           "the setting is OP_REDIS_ENABLE_SSL",
-	"OP_LETSENCRYPT_EMAIL":     "this version leaves TLS to a proxy in front",
 	"OP_WORKSPACE_CREDENTIALS": "this version does not read from Google Workspace",
 	"OP_WORKSPACE_SETTINGS":    "this version does not read from Google Workspace",
 	"OP_DOMAIN":                "the account is named by the scimsession",
 	"OP_ONE_CLICK":             "there is no such mode",
 }
-
-// refused are the original's settings that promise a protection this version cannot give; going on without it
-// would be worse than not starting.
-var refused = []string{"OP_TLS_DOMAIN", "OP_LETSENCRYPT_DOMAIN", "OP_TLS_CERT_FILE", "OP_TLS_KEY_FILE", "OP_DNS_CHALLENGE_CONFIG_FILE"}
 
 // parse reads the command line and the environment. A nil verb means that help was printed.
 func parse(e *environment) (verb, error) {
@@ -127,7 +121,6 @@ func parse(e *environment) (verb, error) {
 	}
 	e.settings = sources(ctx, env)
 	e.warnings = warnings(parser.Model, ctx.Selected(), env)
-	e.refused = promises(env)
 	v, ok := ctx.Selected().Target.Addr().Interface().(verb)
 	if !ok {
 		return nil, errors.New("a verb is missing (scimbridge --help lists them)")
@@ -198,7 +191,7 @@ func sources(ctx *kong.Context, env map[string]string) []setting {
 	for _, f := range ctx.Flags() {
 		s := setting{name: f.Name, value: fmt.Sprint(ctx.FlagValue(f)), source: "default"}
 		for _, name := range f.Envs {
-			if _, ok := env[name]; ok {
+			if _, ok := env[name]; ok && s.source == "default" { // of several names the first counts
 				s.source = name
 			}
 		}
@@ -236,7 +229,7 @@ func warnings(model *kong.Application, verb *kong.Node, env map[string]string) [
 	known, here := variables(model.Node), variables(verb)
 	var list []string
 	for name := range env {
-		if !strings.HasPrefix(name, "OP_") || here[name] || slices.Contains(refused, name) {
+		if !strings.HasPrefix(name, "OP_") || here[name] {
 			continue
 		}
 		if known[name] {
@@ -254,17 +247,6 @@ func warnings(model *kong.Application, verb *kong.Node, env map[string]string) [
 		list = append(list, w)
 	}
 	slices.Sort(list)
-	return list
-}
-
-// promises returns the refused settings that are set.
-func promises(env map[string]string) []string {
-	var list []string
-	for _, name := range refused {
-		if env[name] != "" {
-			list = append(list, name)
-		}
-	}
 	return list
 }
 

@@ -32,8 +32,6 @@ settings themselves: they are named by file; ` + "`OP_SESSION`" + ` may hold its
 	for _, name := range slices.Sorted(maps.Keys(later)) {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, later[name])
 	}
-	b.WriteString("\n## Variables that stop the start\n\nThis version leaves TLS to a load balancer or proxy in front. Where one of these is set, going on without TLS would send tokens in the\nclear, so that the bridge refuses to start: ")
-	b.WriteString("`" + strings.Join(refused, "`, `") + "`.\n")
 	return b.String(), nil
 }
 

@@ -249,7 +249,7 @@ func makeCredentials(ctx context.Context, a accountapi.Administrator) ([]byte, k
 	if err != nil {
 		return nil, token, err
 	}
-	generation, err := a.NextGeneration(ctx)
+	generation, err := a.NextGeneration(ctx, account.Generation{Integration: id, Token: token.KeyID()})
 	if err != nil {
 		return nil, token, err
 	}

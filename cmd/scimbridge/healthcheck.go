@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +21,9 @@ type healthcheckVerb struct {
 	Port int    `name:"port" env:"OP_PORT" default:"3002" help:"Port on this machine, where no URL is given."`
 	// Listen is read too, so that the check finds the bridge wherever the same environment puts it.
 	Listen string `name:"listen" env:"OP_LISTEN" placeholder:"ADDR" help:"Address that the bridge listens on, instead of --port."`
+	// So are these, which say whether it terminates TLS.
+	TLSDomain   string `name:"tls-domain" env:"OP_TLS_DOMAIN,OP_LETSENCRYPT_DOMAIN" placeholder:"NAME" help:"Name for which the bridge terminates TLS: it is asked by HTTPS, on port 8443 instead of --port."`
+	TLSCertFile string `name:"tls-cert-file" env:"OP_TLS_CERT_FILE" placeholder:"FILE" help:"Certificate with which it does; that it is there is enough to know."`
 }
 
 // Run asks for /ready.
@@ -31,7 +36,11 @@ func (v *healthcheckVerb) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.DefaultClient
+	if v.URL == "" { // on this machine it is known whom one talks to, and the certificate names another
+		client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: v.TLSDomain, MinVersion: tls.VersionTLS12}}} //nolint:gosec // see above
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("%w. Start the bridge, or say where it is: scimbridge healthcheck URL", err)
 	}
@@ -55,11 +64,15 @@ func (v *healthcheckVerb) Run(ctx context.Context, e *environment) error {
 // base is the URL to ask.
 func (v *healthcheckVerb) base() string {
 	base := strings.TrimRight(v.URL, "/")
+	scheme, port := "http", strconv.Itoa(v.Port)
+	if v.TLSDomain != "" || v.TLSCertFile != "" {
+		scheme, port = "https", tlsPort
+	}
 	switch {
 	case base == "" && v.Listen != "":
-		return "http://" + localAddress(v.Listen)
+		return scheme + "://" + localAddress(v.Listen)
 	case base == "":
-		return fmt.Sprintf("http://127.0.0.1:%d", v.Port)
+		return scheme + "://127.0.0.1:" + port
 	case !strings.Contains(base, "://"):
 		return "http://" + base
 	}

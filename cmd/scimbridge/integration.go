@@ -33,7 +33,7 @@ func (v *integrationShowVerb) Run(ctx context.Context, e *environment) error {
 		now := time.Now()
 		t := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
 		if !v.JSON {
-			fmt.Fprintln(t, "GENERATION\tSTATE\tCREATED\tLAST CONTACT\tBRIDGE\tIDENTITY PROVIDER")
+			fmt.Fprintln(t, "GENERATION\tSTATE\tTOKEN\tCREATED\tLAST CONTACT\tBRIDGE\tIDENTITY PROVIDER")
 		}
 		for i := range list {
 			g := &list[i]
@@ -41,15 +41,16 @@ func (v *integrationShowVerb) Run(ctx context.Context, e *environment) error {
 				err = printJSON(e, struct {
 					Generation  int       `json:"generation"`
 					Integration string    `json:"integration,omitempty"`
+					TokenKeyID  string    `json:"tokenKeyId,omitempty"`
 					Valid       bool      `json:"valid"`
 					Created     time.Time `json:"created"`
 					Expires     time.Time `json:"expires,omitzero"`
 					LastContact time.Time `json:"lastContact,omitzero"`
 					Version     string    `json:"bridgeVersion,omitempty"`
 					Client      string    `json:"identityProvider,omitempty"`
-				}{g.Number, g.Integration, g.Valid(now), g.Created, g.Expires, g.LastContact, g.Version, g.Client})
+				}{g.Number, g.Integration, g.Token, g.Valid(now), g.Created, g.Expires, g.LastContact, g.Version, g.Client})
 			} else {
-				_, err = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", g.Number, generationState(g, now), moment(g.Created), moment(g.LastContact), or(printable(g.Version), "-"), or(printable(g.Client), "-"))
+				_, err = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", g.Number, generationState(g, now), tokenName(g.Token), moment(g.Created), moment(g.LastContact), or(printable(g.Version), "-"), or(printable(g.Client), "-"))
 			}
 			if err != nil {
 				return err
@@ -57,6 +58,14 @@ func (v *integrationShowVerb) Run(ctx context.Context, e *environment) error {
 		}
 		return t.Flush()
 	})
+}
+
+// tokenName names a bearer token without telling it.
+func tokenName(id string) string {
+	if id == "" {
+		return "-"
+	}
+	return "scb_" + printable(id) + "_…"
 }
 
 func or(text, otherwise string) string {

@@ -82,6 +82,8 @@ func invitationNote(i *account.InvitationRow) string {
 			next = "recovery: waits for the person"
 		case account.InvitationAccepted:
 			next = "recovery: waits for an owner (account recover --confirm)"
+		case account.InvitationRefused, account.InvitationExpired:
+			next = "recovery: an owner makes a new link (account recover)"
 		}
 	}
 	if i.State == account.InvitationOpen && i.Sent.IsZero() {
@@ -164,8 +166,6 @@ func (v *resendVerb) Run(ctx context.Context, e *environment) error {
 			switch {
 			case errors.Is(err, account.ErrNoKeys), errors.Is(err, account.ErrNotFound):
 				return fmt.Errorf("%s was never invited by a link, since this account was founded without keys or the person founded it. Set the state with: scimbridge account state", v.Person)
-			case errors.Is(err, account.ErrState):
-				return fmt.Errorf("%w. Who has lost password or kit is let in again by an owner: scimbridge account recover PERSON", err)
 			}
 			return err
 		}

@@ -52,6 +52,9 @@ func (v *joinVerb) Run(ctx context.Context, e *environment) error {
 	if err != nil {
 		return joinProblem(err)
 	}
+	if err := person.Judge(invitation, j); err != nil { // before anybody thinks of a password
+		return joinProblem(err)
+	}
 	fmt.Fprintf(e.stderr, "You are about to join %q at %s as %s. The invitation ends on %s.\n",
 		printable(j.AccountName), origin, printable(j.Email), j.Expires.Local().Format(time.RFC1123))
 	password, err := (kitFlags{PasswordFile: v.PasswordFile}).password(e, "Choose a password: ", true)
@@ -122,7 +125,7 @@ func joinProblem(err error) error {
 		return fmt.Errorf("%w: it is of another account, or a newer one has been sent. Use the newest link, or ask your administrator for one", err)
 	case errors.Is(err, account.ErrInvitation):
 		return fmt.Errorf("%w. If that was not you, tell your administrator, who can send another: scimbridge account resend PERSON", err)
-	case errors.Is(err, person.ErrLink), errors.Is(err, person.ErrRoot):
+	case errors.Is(err, person.ErrLink), errors.Is(err, person.ErrRoot), errors.Is(err, person.ErrLinkRoot):
 		return fmt.Errorf("%w. Go no further, and tell your administrator", err)
 	case errors.Is(err, account.ErrUnavailable):
 		return fmt.Errorf("%w. See that you are online, and try again later", err)

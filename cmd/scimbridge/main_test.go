@@ -20,8 +20,9 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "script"),
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"site": siteCommand, "becomes": becomesCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"site": siteCommand, "becomes": becomesCommand, "renames": renamesCommand, "liar": liarCommand, "keyless": keylessCommand},
 		Setup: func(e *testscript.Env) error {
+			e.Values[scriptSite{}] = &scriptSite{}
 			e.Setenv("HOME", e.WorkDir)
 			return os.WriteFile(filepath.Join(e.WorkDir, "password"), []byte("correct horse battery\n"), 0o600)
 		},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"sync"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/bridge"
@@ -37,18 +36,17 @@ func (a *assembly) sharedLimit() (*bucket.Shared, error) {
 // share keeps up what replicas share until the function that is returned is called. It outlives ctx: while the bridge drains,
 // the last requests need it, and so does the replica that takes this one's place.
 func (a *assembly) share(ctx context.Context) func() {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var g sync.WaitGroup
+	if a.redis == nil {
+		return func() {}
+	}
+	ctx = context.WithoutCancel(ctx)
+	stopRedis, stopLog, stopUnlocking := alongside(ctx, a.redis.Run), alongside(ctx, a.tail.Run), func() {}
 	if a.unlocking != nil {
-		g.Go(func() { a.unlocking.Run(ctx) })
+		stopUnlocking = alongside(ctx, a.unlocking.Run)
 	}
-	if a.redis != nil {
-		g.Go(func() { a.tail.Run(ctx) })
-	}
-	stop := a.keepRedis(ctx)
 	return func() {
-		cancel()
-		g.Wait()
-		stop()
+		stopUnlocking()
+		stopLog()
+		stopRedis()
 	}
 }

@@ -34,7 +34,7 @@ func secretFile(setting, path string) (string, error) {
 // likeFile tells whether the value of a setting that names a file may be shown: people put the secret itself there.
 func likeFile(path string) bool {
 	const shortest = 20 // of a secret that is worth the name
-	if strings.Contains(path, "scb_") {
+	if strings.Contains(path, "scb_") || strings.ContainsAny(path, "{\n") || strings.Contains(path, "-----BEGIN") {
 		return false
 	}
 	return len(path) < shortest || filepath.IsAbs(path) || strings.Contains(path, ".") || exists(path)

@@ -38,10 +38,11 @@ const pingPort = "8080"
 type serveVerb struct {
 	Session         string `name:"session" env:"OP_SESSION" placeholder:"FILE|JSON|BASE64" help:"The scimsession: a path, or the contents as JSON or base64. Not set: /home/opuser/.op/scimsession."`
 	Data            string `name:"data" env:"OP_DATA_DIR" placeholder:"DIR" help:"Folder with the account's database, which this process then serves too."`
-	Port            int    `name:"port" env:"OP_PORT" default:"3002" help:"Port for HTTP on all addresses."`
-	Listen          string `name:"listen" env:"OP_LISTEN" placeholder:"ADDR" help:"Address and port for HTTP, instead of --port."`
-	PingServer      bool   `name:"ping-server" env:"OP_PING_SERVER" help:"Serve /ping alone on port 8080 as well."`
+	Port            int    `name:"port" env:"OP_PORT" default:"3002" help:"Port for HTTP on all addresses. Where the bridge terminates TLS it is not used."`
+	Listen          string `name:"listen" env:"OP_LISTEN" placeholder:"ADDR" help:"Address and port to listen on, instead of --port, or of 8443 where the bridge terminates TLS."`
+	PingServer      bool   `name:"ping-server" env:"OP_PING_SERVER" help:"Serve /ping alone, over HTTP on port 8080, as well: for probes that come before there is a certificate."`
 	UnlockTokenFile string `name:"unlock-token-file" env:"OP_UNLOCK_TOKEN_FILE" placeholder:"FILE" help:"File with the bearer token, to start unlocked. Whoever can read it and the scimsession has both halves of the secret."`
+	tlsSettings
 	bridgeSettings
 	logSettings
 }
@@ -50,11 +51,16 @@ type serveVerb struct {
 func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 	log, tail := v.tailed(e.stderr)
 	e.announce(log)
-	if len(e.refused) > 0 {
-		return fmt.Errorf("%s: this version does not terminate TLS, and going on without it would send tokens in the clear. Put a load balancer or proxy with TLS in front and unset the variable", strings.Join(e.refused, ", "))
-	}
 	address := v.Listen
-	if address == "" {
+	switch {
+	case v.terminates():
+		if e.source("port") != "" {
+			log.Warn("OP_PORT has no effect where the bridge terminates TLS: it listens on " + tlsPort + ", or where OP_LISTEN says")
+		}
+		if address == "" {
+			address = ":" + tlsPort
+		}
+	case address == "":
 		const most = 65535
 		if v.Port < 1 || v.Port > most {
 			return fmt.Errorf("OP_PORT: %d is no port. Set one from 1 to %d, or leave it out for 3002", v.Port, most)
@@ -62,6 +68,10 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 		address = fmt.Sprintf(":%d", v.Port)
 	}
 	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, tail: tail, drainFor: drainPause}
+	var err error
+	if parts.tls, err = v.termination(v.Data, log); err != nil {
+		return err
+	}
 	found, origin, err := session(v.Session)
 	switch {
 	case errors.Is(err, keyset.ErrNoSession):
@@ -95,12 +105,14 @@ type assembly struct {
 	token    string       // unlocks at start; empty: whoever presents the token does
 	data     string       // folder of the account
 	ping     string       // address of the ping server; empty: none
+	tls      *termination // nil: others bring TLS
 	drainFor time.Duration
 	log      *slog.Logger
 	tail     *logtail.Tail // of log
 
 	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
 	watchers      *bridge.Watchers
+	keeper        keeper                 // nil without tls, and before it listens
 	redis         *redis.Conn            // nil: none is named
 	unlocking     *handover.Exchange     // nil: replicas do not unlock each other
 	local         atomic.Pointer[string] // the address that it listens on, as a URL
@@ -127,36 +139,33 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	if err != nil {
 		return err
 	}
-	stop := a.share(ctx)
-	defer func() {
-		stop()
-		err = errors.Join(err, closeAll())
-	}()
+	defer func() { err = errors.Join(err, closeAll()) }()
+	defer a.share(ctx)()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return listenProblem(err)
 	}
-	servers := []*http.Server{httpServer(h, a.log)}
+	front := httpServer(h, a.log)
+	servers := []*http.Server{front}
 	failed := make(chan error, 2)
-	go func() { failed <- servers[0].Serve(listener) }()
+	a.beginTLS(listener.Addr())
+	defer a.keep(ctx)()
+	go func() { failed <- a.serve(front, listener) }()
 	if a.ping != "" {
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /ping", server.Ping)
 		pings, err := net.Listen("tcp", a.ping)
 		if err != nil {
-			return errors.Join(fmt.Errorf("OP_PING_SERVER: %w", listenProblem(err)), servers[0].Close())
+			return errors.Join(fmt.Errorf("OP_PING_SERVER: %w", listenProblem(err)), front.Close())
 		}
-		servers = append(servers, httpServer(mux, a.log))
-		go func() { failed <- servers[1].Serve(pings) }()
+		ping := httpServer(mux, a.log)
+		servers = append(servers, ping)
+		go func() { failed <- ping.Serve(pings) }()
 	}
-	url := "http://" + local(listener.Addr())
+	url := a.scheme() + "://" + local(listener.Addr())
 	a.local.Store(&url)
-	stopRedis, stopWatch := stop, a.watch(ctx)
-	stop = func() {
-		stopWatch()
-		stopRedis()
-	}
-	a.log.Info("listening", "address", listener.Addr().String(), "state", h.State(ctx))
+	defer a.watch(ctx)()
+	a.log.Info("listening", "address", listener.Addr().String(), "scheme", a.scheme(), "state", h.State(ctx))
 	if err := ready(url); err != nil {
 		return errors.Join(err, closeServers(servers))
 	}
@@ -182,16 +191,7 @@ func (a *assembly) watch(ctx context.Context) func() {
 	if a.watchers == nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.watchers.Run(ctx)
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
+	return alongside(ctx, a.watchers.Run)
 }
 
 // origin is what links of invitations begin with.
@@ -317,7 +317,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			return nil, nil, errors.Join(err, closeAll())
 		}
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
-		copies, closeCopies, err := follow(ctx, service, a.log)
+		copies, closeCopies, err := follow(ctx, cache.Config{Account: service, Redis: a.redis, Secret: lock, Clock: time.Now, Log: a.log})
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
@@ -337,6 +337,9 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
 		})
 		health.Checks = checks(accounts, lock, a.redis, a.watchers, started)
+	}
+	if a.tls != nil {
+		health.Checks = append(health.Checks, func(context.Context) server.Report { return certificateReport(a.certificate(), time.Now()) })
 	}
 	c.Metrics = server.NewMetrics(version, metricsLock, meters...)
 	a.gauges(c.Metrics)
@@ -360,11 +363,37 @@ func (a *assembly) gauges(m *server.Metrics) {
 		return 0
 	}
 	if a.watchers != nil {
+		m.Gauge("scimbridge_rekeying_groups", "Groups whose new key has not reached all of their members yet.", a.rekeying(func(list []account.Rekeying) int { return len(list) }))
+		m.Gauge("scimbridge_rekeying_members_done", "Members of such groups who hold the new key.", a.rekeying(func(list []account.Rekeying) (n int) {
+			for _, k := range list {
+				n += k.Have
+			}
+			return n
+		}))
+		m.Gauge("scimbridge_rekeying_members_waiting", "Members of such groups who hold an older key only.", a.rekeying(func(list []account.Rekeying) (n int) {
+			for _, k := range list {
+				n += k.Of - k.Have
+			}
+			return n
+		}))
 		m.Gauge("scimbridge_lease_held", "1 while this replica is the one that makes links and confirms people.", func() float64 { return number(a.watchers.Lease().Held) })
+	}
+	if a.tls != nil {
+		m.Gauge("scimbridge_certificate_expiry_timestamp_seconds", "When the certificate ends that the bridge terminates TLS with, in seconds since 1970; 0 while there is none.", func() float64 {
+			if t := a.certificate().Expires; !t.IsZero() {
+				return float64(t.Unix())
+			}
+			return 0
+		})
 	}
 	if a.redis != nil {
 		m.Gauge("scimbridge_redis_up", "1 while the Redis that is named can be used.", func() float64 { return number(a.redis.State().Up) })
 	}
+}
+
+// rekeying is a number about the groups whose new key is being handed over.
+func (a *assembly) rekeying(count func([]account.Rekeying) int) func() float64 {
+	return func() float64 { return float64(count(a.watchers.Confirmation().Rekeyings)) }
 }
 
 // replica is what this process is called among the bridges of an account: as its machine is, and by chance, since who is
@@ -428,8 +457,8 @@ type driven interface {
 
 // follow keeps copies of an account until the function that is returned is called. It outlives ctx, since copies are read while
 // the bridge drains, and what other replicas change meanwhile has to be heard.
-func follow(ctx context.Context, service cache.Account, log *slog.Logger) (*cache.Cache, func() error, error) {
-	copies, err := cache.New(cache.Config{Account: service, Clock: time.Now, Log: log})
+func follow(ctx context.Context, c cache.Config) (*cache.Cache, func() error, error) {
+	copies, err := cache.New(c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -471,19 +500,16 @@ func (a *assembly) account(ctx context.Context, session *keyset.Session, lock *b
 
 // housekeep lets an account look after itself until ctx ends or the function that is returned is called.
 func housekeep(ctx context.Context, service *account.Service) func() {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		service.Housekeep(ctx)
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
+	return alongside(ctx, service.Housekeep)
 }
 
-// belongs refuses a scimsession of another account, or of a generation that has been replaced.
+// lost tells whether a generation has only its number in common with a scimsession: one was lost when the account was
+// restored, and the number given out again.
+func lost(g *account.Generation, h keyset.Header) bool {
+	return g.Integration != "" && g.Integration != h.Integration || g.Token != "" && g.Token != h.TokenKeyID
+}
+
+// belongs refuses a scimsession of another account, of a generation that has been replaced, or of one that was lost.
 func belongs(ctx context.Context, service *account.Service, h keyset.Header) error {
 	info, err := service.Describe(ctx)
 	if errors.Is(err, account.ErrNotFound) {
@@ -504,6 +530,9 @@ func belongs(ctx context.Context, service *account.Service, h keyset.Header) err
 		return err
 	}
 	if i := slices.IndexFunc(list, func(g account.Generation) bool { return g.Number == h.Generation }); i >= 0 {
+		if lost(&list[i], h) {
+			return fmt.Errorf("the scimsession is of generation %d, but not of the one that the account knows under this number: the account has been restored from a backup that is older than these credentials, and others have been made since. Put the newest scimsession in its place and give the identity provider the newest token, or make new ones: scimbridge credentials new --data DIR", h.Generation)
+		}
 		if list[i].Valid(time.Now()) {
 			return nil
 		}

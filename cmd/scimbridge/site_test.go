@@ -1,12 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +26,9 @@ import (
 	"github.com/scimbridge/scimbridge/internal/keyset"
 	"github.com/scimbridge/scimbridge/internal/owner"
 )
+
+// scriptSite is what the commands of a script know of its site.
+type scriptSite struct{ service *account.Service }
 
 // siteCommand is "site DIR E-MAIL…" in a script: it founds an account in a folder, serves it as an account service and
 // its socket do, runs a bridge's watchers on it, invites people at those addresses and puts them into the managed group
@@ -47,6 +57,7 @@ func siteCommand(ts *testscript.TestScript, _ bool, args []string) {
 	service, closeStore, err := openAccount(ctx, dir, log)
 	ts.Check(err)
 	ts.Check(made.found(ctx, service, dir+"-kit"))
+	ts.Value(scriptSite{}).(*scriptSite).service = service
 	api, err := accountapi.New(accountapi.Config{Accounts: accountapi.Single(made.kit.Account, service), URL: server.URL, Version: version, Log: log})
 	ts.Check(err)
 	mu.Lock()
@@ -152,4 +163,55 @@ func becomesCommand(ts *testscript.TestScript, _ bool, args []string) {
 		<-pause.C
 	}
 	ts.Fatalf("%s is %s and does not become %s", args[1], state, args[2])
+}
+
+// renamesCommand is "renames PERSON E-MAIL" in a script: the identity provider gives a person another address.
+func renamesCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := account.WithCaller(context.Background(), account.Caller{Kind: account.Integration})
+	service := ts.Value(scriptSite{}).(*scriptSite).service
+	u, err := service.Person(ctx, args[0])
+	ts.Check(err)
+	u.UserName, u.Email = args[1], args[1]
+	_, err = service.ChangeUser(ctx, u.ID, account.UserChange{Person: &u.Person})
+	ts.Check(err)
+}
+
+// liarCommand is "liar" in a script: it serves what the site serves, at $LIAR, but for another root of trust, which it shows
+// to whoever joins.
+func liarCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	to, err := url.Parse(ts.Getenv("URL"))
+	ts.Check(err)
+	_, kit, _, err := owner.Found(owner.Founding{AccountName: "Acme", Name: "Thief", UserName: "thief@example.com", Password: "correct horse"}, source())
+	ts.Check(err)
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if !strings.HasPrefix(r.Request.URL.Path, "/v1/join/") || r.Request.Method != http.MethodGet {
+			return nil
+		}
+		var j account.Joining
+		if err := json.NewDecoder(r.Body).Decode(&j); err != nil {
+			return err
+		}
+		j.Root = kit.Root[:]
+		raw, err := json.Marshal(j)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+		r.Header.Set("Content-Length", strconv.Itoa(len(raw)))
+		return err
+	}
+	server := httptest.NewServer(proxy)
+	ts.Defer(server.Close)
+	ts.Setenv("LIAR", server.URL)
+}
+
+// keylessCommand is "keyless DIR" in a script: it makes an account without keys, as there were before there were any, with the
+// group Legacy in it.
+func keylessCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, dir := asAdministrator(context.Background()), ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	service, closeStore, err := openAccount(ctx, dir, slog.New(slog.DiscardHandler))
+	ts.Check(err)
+	_, err = service.Found(ctx, account.Founding{Name: "Acme", Owner: "Olivia Owner", UserName: "olivia@example.com"})
+	ts.Check(err)
+	_, err = service.MakeGroup(ctx, "Legacy", nil)
+	ts.Check(errors.Join(err, closeStore()))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watche
 			case err == nil:
 			case errors.Is(err, accountapi.ErrLocked):
 				r.State, r.Detail = "locked", "the bridge signs in once it is unlocked"
-			case errors.Is(err, account.ErrGeneration):
+			case errors.Is(err, account.ErrGeneration), errors.Is(err, accountapi.ErrRefused):
 				r.State, r.Detail = server.Unhealthy, err.Error()
 			default:
 				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"
@@ -86,7 +87,7 @@ const shownFaults = 3
 
 // watcherReport is what a watcher says of itself, in a report's words.
 func watcherReport(s bridge.WatcherState) server.Report {
-	r := server.Report{Time: time.Now(), State: server.Healthy}
+	r := server.Report{Time: time.Now(), State: server.Healthy, Progress: rekeyingProgress(s.Rekeyings)}
 	switch {
 	case s.Err != nil:
 		r.State, r.Detail = server.Unhealthy, s.Err.Error()
@@ -102,6 +103,29 @@ func watcherReport(s bridge.WatcherState) server.Report {
 		r.State, r.Detail = server.Attention, strings.TrimPrefix(r.Detail, "; ")
 	}
 	return r
+}
+
+// rekeyingProgress says how far new keys of groups have come.
+func rekeyingProgress(list []account.Rekeying) string {
+	var said []string
+	for i, k := range list {
+		if i == shownFaults {
+			said = append(said, fmt.Sprintf("and of %d groups more", len(list)-i))
+			break
+		}
+		said = append(said, fmt.Sprintf("new key of the group %s: %s of %s", k.Group, thousands(k.Have), thousands(k.Of)))
+	}
+	return strings.Join(said, "; ")
+}
+
+// thousands writes a number as people read it: 3,120.
+func thousands(n int) string {
+	digits := strconv.Itoa(n)
+	const group = 3
+	for i := len(digits) - group; i > 0; i -= group {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }
 
 // missingChecks are the reports of a bridge that has no scimsession: it runs, and does not do its work.
@@ -120,7 +144,7 @@ func missingChecks() []server.Check {
 func status(ctx context.Context, s *server.Server, a bridge.Account, started time.Time) web.Status {
 	st := web.Status{Version: version, Build: build, State: s.State(ctx), Started: started}
 	for _, r := range s.Health.Reports(ctx) {
-		st.Reports = append(st.Reports, web.Report{Source: r.Source, Healthy: r.State == server.Healthy, State: r.State, Detail: r.Detail, Time: r.Time})
+		st.Reports = append(st.Reports, web.Report{Source: r.Source, Healthy: r.State == server.Healthy, State: r.State, Detail: r.Detail, Progress: r.Progress, Time: r.Time})
 	}
 	if a == nil {
 		return st
@@ -164,10 +188,28 @@ func waiting(ctx context.Context, a bridge.Admission) (list []web.Waiting, more 
 	return list, false
 }
 
+// recoveryLine says what somebody waits for who is to make new keys with the link of an owner.
+func recoveryLine(w *web.Waiting, at account.InvitationState) {
+	w.Word = "Recovery"
+	switch at {
+	case account.InvitationOpen:
+		w.Detail = "Waits for the person to use an owner's link."
+	case account.InvitationAccepted:
+		w.Detail = "Waits for an owner of the account to confirm the new keys (scimbridge account recover --confirm)."
+	default:
+		w.Wrong = true
+		w.Detail += ". An owner of the account makes a new link (scimbridge account recover)."
+	}
+}
+
 func invitationLine(i *account.InvitationRow) web.Waiting {
 	w := web.Waiting{Name: i.Name, Email: i.Email, Detail: i.Reason}
 	if w.Name == w.Email {
 		w.Name = ""
+	}
+	if i.Generation == account.OwnersInvitation {
+		recoveryLine(&w, i.State)
+		return w
 	}
 	switch i.State {
 	case account.InvitationRefused:

@@ -129,7 +129,7 @@ func TestActivity(t *testing.T) {
 			{Verb: "user.change.refused", Object: "user", ObjectID: adaID, Detail: "protected"},
 		}},
 		{"credentials", func(ctx context.Context, s *account.Service) error {
-			_, err := s.NextGeneration(ctx)
+			_, err := s.NextGeneration(ctx, account.Generation{})
 			return err
 		}, []account.Entry{{Verb: "integration.regenerate", Object: "integration", Detail: "1"}}},
 	} {
@@ -334,7 +334,7 @@ func TestFound(t *testing.T) {
 		if n, err := s.Generation(t.Context()); err != nil || n != want {
 			t.Errorf("generation %d, %v; want %d", n, err, want)
 		}
-		_, err := s.NextGeneration(t.Context())
+		_, err := s.NextGeneration(t.Context(), account.Generation{})
 		must(t, err)
 	}
 }

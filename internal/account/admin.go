@@ -165,7 +165,7 @@ func (s *Service) Protect(ctx context.Context, id, reason string) (User, error) 
 func (s *Service) ConfirmUserName(ctx context.Context, id string) (User, error) {
 	return s.change(ctx, "user.confirmname", id, func(_ Tx, row *UserRow) error {
 		if row.SignInName == row.UserName {
-			return fmt.Errorf("%w: no change of user name waits to be confirmed", ErrState)
+			return errNoNameWaits
 		}
 		row.SignInName = row.UserName
 		return nil
@@ -207,14 +207,21 @@ func (s *Service) MakeGroup(ctx context.Context, name string, members []string) 
 	return g, err
 }
 
-// Adopt hands a group over to the integration, which adds people to it and removes those it has added. In an account
-// that admits people by keys an owner does so with HandOver, since the group's key goes with it.
+// Adopt hands a group over to the integration, which adds people to it and removes those it has added. ErrState in an
+// account that admits people by keys: there an owner does so with HandOver, since the group's key goes with it.
 func (s *Service) Adopt(ctx context.Context, group string) (Group, error) {
 	var g Group
 	err := s.update(ctx, "group.adopt", "group", group, func(tx Tx) error {
 		row, err := s.adoptable(tx, group)
 		if err != nil {
 			return err
+		}
+		keyed, err := s.keyed(tx)
+		if err != nil {
+			return err
+		}
+		if keyed {
+			return fmt.Errorf("%w: in an account with keys an owner hands the group over together with its key: scimbridge account adopt GROUP --kit FILE, with the owner's emergency kit", ErrState)
 		}
 		s.adopt(&row)
 		g = row.Group

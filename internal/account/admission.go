@@ -147,6 +147,7 @@ type Confirmation struct {
 type Generation struct {
 	Number      int
 	Integration string // id
+	Token       string // key id of the bearer token, by which lost credentials with the same number are told apart; "": not known
 	Signer      []byte // public key that the bridge signs in with; 32 bytes
 	Attestation []byte // by an administrator
 	Created     time.Time

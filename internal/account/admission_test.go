@@ -321,3 +321,66 @@ func TestGenerations(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnName: a person settles the change of his or her own user name, having seen the new one, and nobody else's.
+func TestOwnName(t *testing.T) {
+	t.Parallel()
+	k := foundKeyed(t)
+	u := k.opened(t, "ada@example.com")
+	must(t, k.accept(t, u.ID, 1))
+	must(t, k.Confirm(t.Context(), u.ID, account.Confirmation{Number: 1, Attestation: []byte("attested")}))
+	rename := func(name string) {
+		t.Helper()
+		p := u.Person
+		p.UserName, p.Email = name, name
+		_, err := k.ChangeUser(asIntegration(t), u.ID, account.UserChange{Person: &p})
+		must(t, err)
+	}
+	me := account.WithCaller(t.Context(), account.Caller{Kind: "person", RequestID: "r1"})
+	confirm := func(user, name string) error { return k.ConfirmOwnName(me, user, k.now, name) }
+	if err := confirm(u.ID, "lovelace@example.com"); !errors.Is(err, account.ErrState) {
+		t.Error("nothing waits:", err)
+	}
+	rename("byron@example.com")
+	rename("lovelace@example.com")
+	for name, try := range map[string]struct {
+		user, name string
+		began      time.Time
+		want       error
+	}{
+		"the one before":          {u.ID, "byron@example.com", k.now, account.ErrRevision},
+		"the present one":         {u.ID, "ada@example.com", k.now, account.ErrRevision},
+		"somebody else's session": {k.owner, "lovelace@example.com", k.now, account.ErrState},
+		"a session that is over":  {u.ID, "lovelace@example.com", time.Time{}, account.ErrState},
+		"nobody":                  {anID(t), "lovelace@example.com", k.now, account.ErrNotFound},
+	} {
+		if err := k.ConfirmOwnName(me, try.user, try.began, try.name); !errors.Is(err, try.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	own, err := k.Own(t.Context(), u.ID, k.now)
+	must(t, err)
+	if own.SignInName != "ada@example.com" || own.UserName != "lovelace@example.com" {
+		t.Errorf("before: %+v", own)
+	}
+	must(t, confirm(u.ID, "lovelace@example.com"))
+	must(t, confirm(u.ID, "lovelace@example.com")) // the answer was lost on the way
+	if own, err = k.Own(t.Context(), u.ID, k.now); err != nil || own.SignInName != "lovelace@example.com" {
+		t.Errorf("after: %+v %v", own, err)
+	}
+	k.invite(t, "ada@example.com") // the old one is free
+	entries, err := k.Activity(t.Context(), 0, 100)
+	must(t, err)
+	settled := 0
+	for _, e := range entries {
+		if e.Verb == "user.confirmname" {
+			settled++
+			if e.Caller != "person" || e.ObjectID != u.ID || e.RequestID != "r1" {
+				t.Errorf("entry %s", e)
+			}
+		}
+	}
+	if settled != 1 {
+		t.Errorf("%d entries", settled)
+	}
+}

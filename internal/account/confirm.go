@@ -96,79 +96,72 @@ func (s *Service) Confirm(ctx context.Context, user string, c Confirmation) erro
 		if row.Released || row.State == Deleted {
 			return fmt.Errorf("%w: the person has been let go", ErrState)
 		}
-		admitted, err := s.admit(ctx, tx, &row, c)
-		if err != nil {
+		if err := s.admit(ctx, tx, &row, c); err != nil {
 			return err
 		}
-		handed, err := s.hand(ctx, tx, &row, c)
-		if err != nil {
+		if err := s.hand(ctx, tx, &row, c); err != nil {
 			return err
 		}
 		if len(c.Withheld) == 0 {
-			if err := tx.RemoveDue(row.Seq); err != nil {
-				return err
-			}
+			return tx.RemoveDue(row.Seq)
 		}
-		if !admitted && !handed {
-			return nil
-		}
-		return s.retire(tx, c.Grants)
+		return nil
 	})
 }
 
-// admit makes an accepted person active. It tells whether that changed anything.
-func (s *Service) admit(ctx context.Context, tx Tx, row *UserRow, c Confirmation) (bool, error) {
+// admit makes an accepted person active.
+func (s *Service) admit(ctx context.Context, tx Tx, row *UserRow, c Confirmation) error {
 	if row.State != Accepted {
 		keys, err := tx.PersonKeys(row.Seq)
 		if errors.Is(err, ErrNotFound) {
-			return false, fmt.Errorf("%w: the person has not accepted", ErrState)
+			return fmt.Errorf("%w: the person has not accepted", ErrState)
 		}
 		if err == nil && len(c.Attestation) > 0 && string(keys.Attestation) != string(c.Attestation) && len(keys.Attestation) == 0 {
 			err = ErrState
 		}
-		return false, err
+		return err
 	}
 	i, err := tx.Invitation(row.Seq)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if len(c.Attestation) == 0 || i.Number != c.Number || i.State != InvitationAccepted || i.Proposal == nil {
-		return false, fmt.Errorf("%w: it was another invitation that was accepted", ErrRevision)
+		return fmt.Errorf("%w: it was another invitation that was accepted", ErrRevision)
 	}
 	if i.Generation == OwnersInvitation && CallerFrom(ctx).Kind == Integration {
-		return false, fmt.Errorf("%w: an owner confirms this person", ErrState)
+		return fmt.Errorf("%w: an owner confirms this person", ErrState)
 	}
 	keys := i.Proposal.Keys
 	keys.Attestation, keys.SessionsFrom = c.Attestation, s.now()
 	if keys.Serial, err = nextSerial(tx, row.Seq); err != nil {
-		return false, err
+		return err
 	}
 	if keys.Serial > 1 { // what was sealed to the keys before opens nothing for anybody any more
 		if err := tx.DeleteGrantsTo(Holder{UserHolder, row.ID, keys.Serial - 1}); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if err := tx.PutPersonKeys(row.Seq, &keys); err != nil {
-		return false, err
+		return err
 	}
 	if err := tx.PutInvitation(row.Seq, &InvitationRow{Number: i.Number, State: InvitationConfirmed, Email: i.Email, Evidence: i.Evidence, Generation: i.Generation, Commitment: i.Commitment, Sent: i.Sent}); err != nil {
-		return false, err
+		return err
 	}
 	active := *row
 	active.State, active.SignInName = Active, row.UserName
 	s.touch(&active)
 	if err := tx.UpdateUser(row, &active); err != nil {
-		return false, err
+		return err
 	}
 	*row = active
-	return true, s.enter(ctx, tx, "user.confirm", "user", row.ID, strconv.Itoa(c.Number))
+	return s.enter(ctx, tx, "user.confirm", "user", row.ID, strconv.Itoa(c.Number))
 }
 
-// hand keeps the grants. It tells whether that changed anything.
-func (s *Service) hand(ctx context.Context, tx Tx, row *UserRow, c Confirmation) (bool, error) {
+// hand keeps the grants, and notes the memberships that are refused.
+func (s *Service) hand(ctx context.Context, tx Tx, row *UserRow, c Confirmation) error {
 	pending, err := tx.Pending(row.Seq)
 	if err != nil {
-		return false, err
+		return err
 	}
 	waiting := make(map[string]int, len(pending))
 	for _, p := range pending {
@@ -177,17 +170,17 @@ func (s *Service) hand(ctx context.Context, tx Tx, row *UserRow, c Confirmation)
 	var handed, refused []string
 	for _, g := range c.Grants {
 		if g.To.Kind != UserHolder || g.To.ID != row.ID {
-			return false, &InvalidError{"grant", "is sealed to somebody else"}
+			return &InvalidError{"grant", "is sealed to somebody else"}
 		}
 		if waiting[g.Group] != g.Serial {
 			if err := alreadyHanded(tx, row.Seq, g); err != nil {
-				return false, err
+				return err
 			}
 			continue
 		}
 		delete(waiting, g.Group)
 		if err := s.handOne(tx, row.Seq, g); err != nil {
-			return false, err
+			return err
 		}
 		handed = append(handed, g.Group)
 	}
@@ -196,12 +189,8 @@ func (s *Service) hand(ctx context.Context, tx Tx, row *UserRow, c Confirmation)
 			continue
 		}
 		delete(waiting, id)
-		group, err := tx.GroupByID(id)
-		if err == nil {
-			err = tx.SetGranted(group.Seq, row.Seq, RefusedGrant)
-		}
-		if err != nil {
-			return false, err
+		if err := refuseOne(tx, row.Seq, id); err != nil {
+			return err
 		}
 		refused = append(refused, id)
 	}
@@ -209,9 +198,9 @@ func (s *Service) hand(ctx context.Context, tx Tx, row *UserRow, c Confirmation)
 		delete(waiting, id)
 	}
 	if len(waiting) > 0 {
-		return false, fmt.Errorf("%w: %d memberships wait that the confirmation does not cover", ErrRevision, len(waiting))
+		return fmt.Errorf("%w: %d memberships wait that the confirmation does not cover", ErrRevision, len(waiting))
 	}
-	return len(handed)+len(refused) > 0, errors.Join(
+	return errors.Join(
 		s.enterGroups(ctx, tx, "group.grant", row.ID, handed), s.enterGroups(ctx, tx, "group.grant.refused", row.ID, refused))
 }
 
@@ -253,33 +242,31 @@ func (s *Service) handOne(tx Tx, user int64, g Grant) error {
 	if err != nil {
 		return err
 	}
-	if was > 0 { // of an older key: one member less who has only that
-		group.Outdated--
-		if err := tx.UpdateGroup(&group); err != nil {
+	if was > 0 { // of an older key
+		if err := errors.Join(caughtUp(tx, &group), tx.UpdateGroup(&group)); err != nil {
 			return err
 		}
 	}
 	return errors.Join(tx.PutGrant(group.Seq, &g), tx.SetGranted(group.Seq, user, g.Serial))
 }
 
-// retire removes the grants of older keys of groups whose members all have the present one.
-func (s *Service) retire(tx Tx, handed []Grant) error {
-	for _, g := range handed {
-		if g.Serial == 1 {
-			continue
-		}
-		group, err := tx.GroupByID(g.Group)
-		if err != nil {
-			return err
-		}
-		if group.Outdated > 0 || group.Serial != g.Serial {
-			continue
-		}
-		if err := tx.DeleteGrants(group.Seq, "", group.Serial); err != nil {
+// refuseOne notes that a membership is not to be asked for again. A key of before that the person holds does not keep
+// others waiting.
+func refuseOne(tx Tx, user int64, id string) error {
+	group, err := tx.GroupByID(id)
+	if err != nil {
+		return err
+	}
+	was, err := tx.Granted(group.Seq, user)
+	if err != nil {
+		return err
+	}
+	if was > 0 {
+		if err := errors.Join(caughtUp(tx, &group), tx.UpdateGroup(&group)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return tx.SetGranted(group.Seq, user, RefusedGrant)
 }
 
 // KeyGroup gives a group its first key, or a new one. The same call again changes nothing; ErrRevision where somebody
@@ -308,7 +295,7 @@ func (s *Service) KeyGroup(ctx context.Context, id string, k GroupKey) error {
 			return err
 		}
 		row.Serial, row.Rotate = k.Serial, false
-		return errors.Join(tx.Attest(attestedGroup, id, k.Serial, k.Attestation), tx.UpdateGroup(&row), tx.DueMembers(row.Seq),
+		return errors.Join(retire(tx, &row), tx.Attest(attestedGroup, id, k.Serial, k.Attestation), tx.UpdateGroup(&row), tx.DueMembers(row.Seq),
 			s.enter(ctx, tx, "group.key", "group", id, strconv.Itoa(k.Serial)))
 	})
 }

@@ -44,7 +44,9 @@ func (s *Service) withdraw(tx Tx, row *GroupRow, held map[int64]int, left []int6
 		}
 		lost = true
 		if serial < row.Serial {
-			row.Outdated--
+			if err := caughtUp(tx, row); err != nil {
+				return err
+			}
 		}
 		id, err := tx.UserID(seq)
 		if err != nil {

@@ -81,7 +81,7 @@ func (s *Service) CreateGroup(ctx context.Context, n NewGroup) (GroupResult, err
 	if err := checkGroup(n.Name, n.ExternalID, n.Profile); err != nil {
 		return res, err
 	}
-	err := s.update(ctx, "group.create", "group", n.ID, func(tx Tx) error {
+	err := s.updateKeeping(ctx, "group.create", "group", n.ID, func(tx Tx) error {
 		res = GroupResult{}
 		if row, err := visibleGroup(tx, n.ID); err == nil && Fold(row.Name) == Fold(n.Name) { // the same call again
 			res.Group = shown(&row)
@@ -111,11 +111,34 @@ func (s *Service) CreateGroup(ctx context.Context, n NewGroup) (GroupResult, err
 		}
 		res.Group, res.Changed = shown(&row), true
 		return tx.UpdateGroup(&row)
-	})
-	if repeated(err) {
-		res.Group, err = s.Group(ctx, n.ID)
+	}, func() outcome { return outcome{Changed: res.Changed, Unknown: res.Unknown} })
+	if before := repeated(err); before != nil {
+		return s.groupAgain(ctx, n.ID, 0, before)
 	}
 	return res, err
+}
+
+// groupAgain is the result of a call that was carried out before, for a group as it stands now.
+func (s *Service) groupAgain(ctx context.Context, id string, show int, before *outcome) (GroupResult, error) {
+	res := GroupResult{Changed: before.Changed, Unknown: before.Unknown}
+	err := s.store.View(ctx, func(tx Tx) error {
+		row, err := visibleGroup(tx, id)
+		if err != nil {
+			return err
+		}
+		res.Group = shown(&row)
+		return res.show(tx, &row, show)
+	})
+	return res, err
+}
+
+// show fills in the members where there are so many at most.
+func (r *GroupResult) show(tx Tx, row *GroupRow, most int) (err error) {
+	if most > 0 && r.Group.Members <= most {
+		r.Shown = true
+		r.Members, err = tx.Members(row.Seq, "", most+1, scope(row.Mode))
+	}
+	return err
 }
 
 // nameIsFree refuses a name that another group has, managed or not; except is the group that is to have it.
@@ -134,7 +157,7 @@ func nameIsFree(tx Tx, name, except string) error {
 // ChangeGroup changes name, external id, profile and members, all or nothing.
 func (s *Service) ChangeGroup(ctx context.Context, id string, c GroupChange) (GroupResult, error) {
 	var res GroupResult
-	err := s.update(ctx, "group.change", "group", id, func(tx Tx) error {
+	err := s.updateKeeping(ctx, "group.change", "group", id, func(tx Tx) error {
 		res = GroupResult{}
 		row, err := visibleGroup(tx, id)
 		if err != nil {
@@ -159,14 +182,10 @@ func (s *Service) ChangeGroup(ctx context.Context, id string, c GroupChange) (Gr
 			}
 		}
 		res.Group = shown(&row)
-		if c.Show > 0 && res.Group.Members <= c.Show {
-			res.Shown = true
-			res.Members, err = tx.Members(row.Seq, "", c.Show+1, scope(row.Mode))
-		}
-		return err
-	})
-	if repeated(err) {
-		res.Group, err = s.Group(ctx, id)
+		return res.show(tx, &row, c.Show)
+	}, func() outcome { return outcome{Changed: res.Changed, Unknown: res.Unknown} })
+	if before := repeated(err); before != nil {
+		return s.groupAgain(ctx, id, c.Show, before)
 	}
 	return res, err
 }
@@ -426,7 +445,7 @@ func (s *Service) DeleteGroup(ctx context.Context, id string, ifRevision int64) 
 		}
 		return s.enter(ctx, tx, "group.release", "group", id, "")
 	})
-	if repeated(err) {
+	if repeated(err) != nil {
 		return nil
 	}
 	return err

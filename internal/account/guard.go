@@ -34,7 +34,8 @@ const (
 	guardGroup = 10
 	// guardBase is how long the number of active people is taken as it was counted.
 	guardBase = time.Minute
-	// guardRetry is after how long whoever was held may ask again.
+	// guardRetry is after how long whoever was held may ask again: an administrator needs minutes to look and to approve,
+	// and an identity provider that asks every few seconds gives up before that.
 	guardRetry = 10 * time.Minute
 )
 
@@ -69,7 +70,7 @@ var ErrHeld = errors.New("held back by the guard")
 type HeldError struct {
 	Held
 	Reason string
-	Retry  time.Duration
+	Retry  time.Duration // after how long it makes sense to ask again
 }
 
 func (e *HeldError) Error() string { return ErrHeld.Error() + ": " + e.Reason }

@@ -43,23 +43,30 @@ func generation(tx Tx) (int, error) {
 	return strconv.Atoi(text)
 }
 
-// NextGeneration begins a new generation of the credentials of an account without keys: those before it are dead.
-func (s *Service) NextGeneration(ctx context.Context) (int, error) {
+// maxTokenID bounds the key id of a token, which has 8 characters.
+const maxTokenID = 64
+
+// NextGeneration begins a new generation of the credentials of an account without keys, of an integration and with a token,
+// and returns its number: those before it are dead.
+func (s *Service) NextGeneration(ctx context.Context, g Generation) (int, error) {
+	if err := field("token", g.Token, maxTokenID); err != nil {
+		return 0, err
+	}
 	var n int
-	err := s.update(ctx, "integration.regenerate", "integration", "", func(tx Tx) error {
+	err := s.update(ctx, "integration.regenerate", "integration", g.Integration, func(tx Tx) error {
 		keyed, err := s.keyed(tx)
 		if err != nil {
 			return err
 		}
 		if keyed {
-			return fmt.Errorf("%w: in an account with keys an owner makes the credentials", ErrState)
+			return fmt.Errorf("%w: in an account with keys an owner makes the credentials: scimbridge credentials new --kit FILE, with the owner's emergency kit", ErrState)
 		}
 		before, err := generation(tx)
 		if err != nil {
 			return err
 		}
 		n = before + 1
-		return s.putGeneration(ctx, tx, &Generation{Number: n, Created: s.now()}, 0)
+		return s.putGeneration(ctx, tx, &Generation{Number: n, Integration: g.Integration, Token: g.Token, Created: s.now()}, 0)
 	})
 	return n, err
 }
@@ -79,6 +86,9 @@ func (s *Service) AddGeneration(ctx context.Context, n NewGeneration) error {
 	}
 	if !IsID(n.Integration) || len(n.Signer) == 0 || len(n.Attestation) == 0 {
 		return &InvalidError{"generation", "has no integration, signer or attestation"}
+	}
+	if err := field("token", n.Token, maxTokenID); err != nil {
+		return err
 	}
 	return s.update(ctx, "integration.regenerate", "integration", n.Integration, func(tx Tx) error {
 		before, err := generation(tx)

@@ -41,6 +41,13 @@ func (s *Service) settle(ctx context.Context, tx Tx, old, row *UserRow, evidence
 	}
 	switch {
 	case row.State == Invited && (before != Invited || moved):
+		has, err := hasKeys(tx, row.Seq)
+		if err != nil {
+			return err
+		}
+		if has {
+			return interruptRecovery(tx, row)
+		}
 		return s.inviteAnew(tx, row, evidence)
 	case row.State == Active && (before == Invited || before == Accepted): // a recovery has been called off
 		return errors.Join(s.closeInvitation(ctx, tx, row, InvitationCancelled, "the person keeps the keys of before"), tx.AddDue(row.Seq))
@@ -84,6 +91,29 @@ func (s *Service) inviteAnew(tx Tx, row *UserRow, evidence []byte) error {
 		return err
 	}
 	return tx.PutInvitation(row.Seq, &InvitationRow{Number: was.Number + 1, State: InvitationDue, Email: row.Email, Evidence: evidence})
+}
+
+// hasKeys tells whether somebody has keys already. Such a person makes new ones only with a link of an owner: a bridge's
+// would let in whoever the identity provider gives the address to.
+func hasKeys(tx Tx, user int64) (bool, error) {
+	_, err := tx.PersonKeys(user)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// interruptRecovery ends the link with which somebody who has keys was to make new ones, and leaves it to an owner to make
+// another.
+func interruptRecovery(tx Tx, row *UserRow) error {
+	was, err := tx.Invitation(row.Seq)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return errors.Join(tx.RemoveDue(row.Seq), tx.PutInvitation(row.Seq, &InvitationRow{
+		Number: max(was.Number, 1), State: InvitationExpired, Email: row.Email, Evidence: was.Evidence, Generation: OwnersInvitation,
+		Commitment: was.Commitment, Reason: "the person has been suspended or has another address since; an owner begins the recovery anew",
+	}))
 }
 
 // moveInvitation keeps another address for an invitation that waits for the person to be let in again.
@@ -181,7 +211,8 @@ type Joining struct {
 	Name        string    `json:"name"`
 	Email       string    `json:"email"`
 	Expires     time.Time `json:"expires"`
-	// Root is the public key of the owner in whom trust begins: the person believes no other from now on.
+	// Root is the public key of the owner in whom trust begins. The person compares it with the fingerprint in the link, and
+	// believes no other from now on.
 	Root []byte `json:"root"`
 	// Serial is that of the keys that the person is going to make: 1, or more after a recovery.
 	Serial int `json:"serial"`
@@ -304,8 +335,14 @@ func (s *Service) Resend(ctx context.Context, user string) error {
 			return err
 		}
 		refused := row.State == Accepted && i.State == InvitationRefused
-		if row.State != Invited && !refused {
-			return fmt.Errorf("%w: only who is invited and has not accepted gets a new link; this person is %s", ErrState, row.State)
+		has, err := hasKeys(tx, row.Seq)
+		switch {
+		case err != nil:
+			return err
+		case row.State != Invited && !refused:
+			return fmt.Errorf("%w: only who is invited and has not accepted gets a new link; this person is %s. Who has lost password or kit is let in again by an owner: scimbridge account recover PERSON", ErrState, row.State)
+		case has:
+			return fmt.Errorf("%w: this person has keys and is being recovered, which is an owner's to do and no bridge's. An owner makes a new link: scimbridge account recover PERSON", ErrState)
 		}
 		if refused { // what was proposed is not the person's; the person begins anew
 			again := row
@@ -334,6 +371,9 @@ func (s *Service) RefuseAcceptance(ctx context.Context, user string, number int,
 		if i.Number != number {
 			return nil // overtaken
 		}
+		if i.Generation == OwnersInvitation && CallerFrom(ctx).Kind == Integration {
+			return fmt.Errorf("%w: an owner judges this person's keys", ErrState)
+		}
 		verb := "invitation.refused"
 		switch i.State {
 		case InvitationAccepted:
@@ -356,7 +396,7 @@ func testify(tx Tx, row *UserRow, evidence []byte) error {
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	if err != nil || string(i.Evidence) == string(evidence) || i.State != InvitationDue && (i.State != InvitationRefused || i.Proposal != nil) {
+	if err != nil || i.Generation == OwnersInvitation || string(i.Evidence) == string(evidence) || i.State != InvitationDue && (i.State != InvitationRefused || i.Proposal != nil) {
 		return err
 	}
 	i.State, i.Evidence, i.Reason = InvitationDue, evidence, ""

@@ -3,7 +3,10 @@ package account
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -11,31 +14,90 @@ import (
 // ErrCallReused means that a call's key was used before, for something else.
 var ErrCallReused = errors.New("the idempotency key was used for another call")
 
-// errRepeated means that the call was carried out before.
-var errRepeated = errors.New("the call was carried out before")
+// outcome is what of a call's answer cannot be read again later. The rest is answered as it stands when the call comes
+// again, which is the same unless somebody has changed it since.
+type outcome struct {
+	ID      string   `json:"id,omitempty"` // of whom an invitation has brought back, in the place of the id that was asked for
+	Changed bool     `json:"changed,omitempty"`
+	Unknown []string `json:"unknown,omitempty"` // at most keptUnknown
+}
+
+// keptUnknown bounds the ids that are kept of those that name nobody. They are for the log of the bridge, and take some 30
+// KiB.
+const keptUnknown = 1000
+
+// repeatedError means that the call was carried out before.
+type repeatedError struct{ outcome }
+
+func (*repeatedError) Error() string { return "the call was carried out before" }
 
 // callLife is how long calls are remembered. A caller that has had no answer for so long has given up.
 const callLife = 24 * time.Hour
 
-// once lets a change be made only where its call is new. The call is remembered within the change, so that either both
-// are there or neither.
-func (s *Service) once(c *Call, change func(Tx) error) func(Tx) error {
+// callKey is a call as the store knows it. The keys that callers choose are longer, and come at random.
+func (c *Call) callKey() []byte {
+	const size = 16
+	sum := sha256.Sum256([]byte(c.Key))
+	return sum[:size]
+}
+
+// once lets a change be made only where its call is new, by whichever process. The call is remembered within the change, so
+// that either both are there or neither. left is what to keep of the outcome, once the change has been made; nil: nothing.
+func (s *Service) once(c *Call, change func(Tx) error, left func() outcome) func(Tx) error {
 	return func(tx Tx) error {
-		known, err := tx.Once(c.Key, c.Digest, s.now())
+		key := c.callKey()
+		digest, kept, err := tx.Call(key)
 		switch {
+		case errors.Is(err, ErrNotFound):
+			return s.remembered(tx, key, c.Digest, change, left)
 		case err != nil:
 			return err
-		case known == nil:
-			return change(tx)
-		case !bytes.Equal(known, c.Digest):
+		case !bytes.Equal(digest, c.Digest):
 			return ErrCallReused
 		}
-		return errRepeated
+		again := &repeatedError{}
+		if kept != nil {
+			if err := json.Unmarshal(kept, &again.outcome); err != nil {
+				return fmt.Errorf("what was kept of a call: %w", err)
+			}
+		}
+		return again
 	}
 }
 
-// repeated tells whether a change was made by the same call before, so that the caller is told how things stand now.
-func repeated(err error) bool { return errors.Is(err, errRepeated) }
+// remembered makes a change and remembers its call.
+func (s *Service) remembered(tx Tx, key, digest []byte, change func(Tx) error, left func() outcome) error {
+	if err := change(tx); err != nil {
+		return err
+	}
+	var o outcome
+	if left != nil {
+		o = left()
+	}
+	kept, err := o.encode()
+	if err != nil {
+		return err
+	}
+	return tx.PutCall(key, digest, kept, s.now())
+}
+
+// encode is the outcome as the store keeps it; nil where there is nothing to keep.
+func (o outcome) encode() ([]byte, error) {
+	if o.ID == "" && !o.Changed && len(o.Unknown) == 0 {
+		return nil, nil
+	}
+	o.Unknown = o.Unknown[:min(len(o.Unknown), keptUnknown)]
+	return json.Marshal(o)
+}
+
+// repeated is what was kept of the same call, which was carried out before; nil where it was not.
+func repeated(err error) *outcome {
+	var again *repeatedError
+	if errors.As(err, &again) {
+		return &again.outcome
+	}
+	return nil
+}
 
 // ForgetCalls forgets the calls of more than a day ago.
 func (s *Service) ForgetCalls(ctx context.Context) error {

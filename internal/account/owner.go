@@ -206,7 +206,9 @@ func (s *Service) handedOver(tx Tx, row *GroupRow, grants []Grant) error {
 			return err
 		}
 		if was > 0 && was < row.Serial {
-			row.Outdated--
+			if err := caughtUp(tx, row); err != nil {
+				return err
+			}
 		}
 		if err := errors.Join(tx.PutGrant(row.Seq, &g), tx.SetGranted(row.Seq, member.Seq, g.Serial)); err != nil {
 			return err
@@ -333,13 +335,15 @@ func (s *Service) Recover(ctx context.Context, user string, o Opening) error {
 		if i.Number != o.Number-1 {
 			return fmt.Errorf("%w: the person's last invitation has the number %d", ErrRevision, i.Number)
 		}
-		again := i.Generation == OwnersInvitation && (row.State == Invited || row.State == Accepted)
+		again := row.State == Invited || row.State == Accepted // a recovery that has begun, of who has keys
 		if row.State != Active && !again || row.Released {
 			return fmt.Errorf("%w: only who is active can be recovered; this person is %s", ErrState, row.State)
 		}
-		if _, err := tx.PersonKeys(row.Seq); errors.Is(err, ErrNotFound) {
+		keys, err := tx.PersonKeys(row.Seq)
+		if errors.Is(err, ErrNotFound) {
 			return ErrNoKeys
-		} else if err != nil {
+		}
+		if err != nil {
 			return err
 		}
 		last, err := lastOwner(tx, &row)
@@ -355,11 +359,8 @@ func (s *Service) Recover(ctx context.Context, user string, o Opening) error {
 		if err := tx.UpdateUser(&row, &invited); err != nil {
 			return err
 		}
-		// A new invitation, due, with sessions ended; then opened.
-		if err := s.settle(ctx, tx, &row, &invited, nil); err != nil {
-			return err
-		}
-		return errors.Join(tx.RemoveDue(row.Seq), tx.PutInvitation(row.Seq, &InvitationRow{
+		keys.SessionsFrom = s.now()
+		return errors.Join(tx.PutPersonKeys(row.Seq, &keys), tx.RemoveDue(row.Seq), tx.PutInvitation(row.Seq, &InvitationRow{
 			Number: o.Number, State: InvitationOpen, Email: row.Email, Evidence: i.Evidence, Generation: OwnersInvitation, Commitment: o.Commitment,
 			Sent:    s.now(), // by the owner: nobody else has the link
 			Expires: s.now().Add(invitationLife),
@@ -386,8 +387,7 @@ func (s *Service) proposedAnew(tx Tx, user int64) error {
 			return err
 		}
 		if was < row.Serial {
-			row.Outdated--
-			if err := tx.UpdateGroup(&row); err != nil {
+			if err := errors.Join(caughtUp(tx, &row), tx.UpdateGroup(&row)); err != nil {
 				return err
 			}
 		}

@@ -62,8 +62,10 @@ func signedIn(tx Tx, user string, began time.Time) (UserRow, PersonKeys, error) 
 // Own is what a person reads of himself or herself.
 type Own struct {
 	ID, Name, UserName string
-	Keys               PersonKeys
-	Groups             []OwnGroup
+	// SignInName is what the person signs in with; another name than UserName while that waits to be confirmed.
+	SignInName string
+	Keys       PersonKeys
+	Groups     []OwnGroup
 }
 
 // OwnGroup is a group whose key the person has been handed.
@@ -81,7 +83,7 @@ func (s *Service) Own(ctx context.Context, user string, began time.Time) (Own, e
 		if err != nil {
 			return err
 		}
-		own = Own{ID: row.ID, Name: row.Name, UserName: row.UserName, Keys: keys}
+		own = Own{ID: row.ID, Name: row.Name, UserName: row.UserName, SignInName: row.SignInName, Keys: keys}
 		groups, err := tx.Memberships(row.Seq)
 		if err != nil {
 			return err
@@ -99,6 +101,31 @@ func (s *Service) Own(ctx context.Context, user string, began time.Time) (Own, e
 	})
 	return own, err
 }
+
+// ConfirmOwnName settles the change of a person's user name to one that he or she has seen, within a session that began at
+// a time: from now on the person signs in with it, and the old one is free. The same call again changes nothing. ErrState
+// where the session has ended or no change waits, ErrRevision where it is another name that waits.
+func (s *Service) ConfirmOwnName(ctx context.Context, user string, began time.Time, name string) error {
+	_, err := s.change(ctx, "user.confirmname", user, func(tx Tx, row *UserRow) error {
+		if _, _, err := signedIn(tx, user, began); err != nil {
+			return err
+		}
+		switch {
+		case name == row.UserName && name == row.SignInName: // the answer was lost on the way
+			return nil
+		case row.SignInName == row.UserName:
+			return errNoNameWaits
+		case name != row.UserName:
+			return fmt.Errorf("%w: it is another address that waits to be confirmed", ErrRevision)
+		}
+		row.SignInName = row.UserName
+		return nil
+	})
+	return err
+}
+
+// errNoNameWaits means that a user name is settled.
+var errNoNameWaits = fmt.Errorf("%w: no change of user name waits to be confirmed", ErrState)
 
 func ownGroup(tx Tx, seq int64, to Holder) (OwnGroup, error) {
 	row, err := tx.GroupBySeq(seq)

@@ -272,8 +272,13 @@ func (s *Service) enter(ctx context.Context, tx Tx, verb, object, id, detail str
 
 // update runs a change, and enters a refusal by the rules into the log after it has been undone.
 func (s *Service) update(ctx context.Context, verb, object, id string, change func(Tx) error) error {
+	return s.updateKeeping(ctx, verb, object, id, change, nil)
+}
+
+// updateKeeping is update, of whose outcome something is kept for the case that the call comes again.
+func (s *Service) updateKeeping(ctx context.Context, verb, object, id string, change func(Tx) error, left func() outcome) error {
 	if c := CallFrom(ctx); c != nil {
-		change = s.once(c, change)
+		change = s.once(c, change, left)
 	}
 	if f := CallerFrom(ctx).Fence; f != (Fence{}) {
 		change = fenced(f, change)

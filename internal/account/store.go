@@ -145,6 +145,8 @@ type KeyTx interface {
 	SetEvidence(group, user int64, evidence []byte) error
 	// CountGranted counts the members of a group who have a grant of any of its keys.
 	CountGranted(group int64) (int, error)
+	// Rekeyings lists groups with outdated members that the integration sees, by id, strictly after one.
+	Rekeyings(after string, limit int) ([]Rekeying, error)
 	PutGrant(group int64, g *Grant) error
 	// DeleteGrants removes a holder's grants of a group; with "" everybody's of serials below one.
 	DeleteGrants(group int64, holder string, below int) error
@@ -179,10 +181,12 @@ type KeyTx interface {
 	// PutLease keeps a lease, which ends a while from now by the database's own clock.
 	PutLease(name string, l Lease, life time.Duration) error
 
-	// Once remembers a call by its idempotency key within the change that it makes. Where the key is known already it
-	// returns the digest that came with it.
-	Once(key string, digest []byte, at time.Time) (known []byte, err error)
-	// Forget removes keys of calls before a time.
+	// Call finds a call that was carried out, by its key: the digest of what was asked for, and what was kept of the outcome.
+	// ErrNotFound.
+	Call(key []byte) (digest, outcome []byte, err error)
+	// PutCall remembers a call within the change that it makes. outcome may be nil.
+	PutCall(key, digest, outcome []byte, at time.Time) error
+	// Forget removes calls of before a time.
 	Forget(before time.Time) error
 }
 

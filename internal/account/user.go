@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -76,7 +77,7 @@ func (s *Service) Invite(ctx context.Context, i Invitation) (User, error) {
 		return User{}, err
 	}
 	var u User
-	err = s.update(ctx, "user.invite", "user", i.ID, func(tx Tx) error {
+	err = s.updateKeeping(ctx, "user.invite", "user", i.ID, func(tx Tx) error {
 		if err := permitted(tx, i.Email); err != nil {
 			return err
 		}
@@ -101,27 +102,15 @@ func (s *Service) Invite(ctx context.Context, i Invitation) (User, error) {
 		}
 		u, err = s.insert(ctx, tx, i)
 		return err
-	})
-	if repeated(err) {
-		return s.invited(ctx, i)
-	}
-	return u, err
-}
-
-// invited finds who an invitation, carried out before, has made or brought back.
-func (s *Service) invited(ctx context.Context, i Invitation) (User, error) {
-	u, err := s.User(ctx, i.ID)
-	if !errors.Is(err, ErrNotFound) {
-		return u, err
-	}
-	err = s.store.View(ctx, func(tx Tx) error {
-		row, err := tx.UserByName(Fold(i.UserName))
-		if err != nil {
-			return err
+	}, func() outcome {
+		if u.ID == i.ID {
+			return outcome{}
 		}
-		u, err = withGroups(tx, &row)
-		return err
+		return outcome{ID: u.ID}
 	})
+	if before := repeated(err); before != nil {
+		return s.User(ctx, cmp.Or(before.ID, i.ID))
+	}
 	return u, err
 }
 
@@ -257,7 +246,7 @@ func (s *Service) ChangeUser(ctx context.Context, id string, c UserChange) (User
 		u, err = withGroups(tx, &row)
 		return err
 	})
-	if repeated(err) {
+	if repeated(err) != nil {
 		return s.User(ctx, id)
 	}
 	return u, err
@@ -392,7 +381,7 @@ func (s *Service) ReleaseUser(ctx context.Context, id string, ifRevision int64) 
 		}
 		return s.enter(ctx, tx, "user.release", "user", id, string(row.State))
 	})
-	if repeated(err) {
+	if repeated(err) != nil {
 		return nil
 	}
 	return err

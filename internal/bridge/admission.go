@@ -28,6 +28,8 @@ type Admission interface {
 	InvitationSent(ctx context.Context, user string, number int) error
 	// KeyGroup gives a group its first key, or a new one. ErrRevision where somebody else was faster.
 	KeyGroup(ctx context.Context, group string, k account.GroupKey) error
+	// Rekeyings lists the groups whose newest key has not reached all of their members yet, by id, strictly after one.
+	Rekeyings(ctx context.Context, after string, limit int) ([]account.Rekeying, error)
 	// GrantsOf lists the grants of one group, of every serial, to a holder, the newest last.
 	GrantsOf(ctx context.Context, group string, to account.Holder) ([]account.Grant, error)
 	// Confirm admits a person, or hands keys of groups over. ErrRevision where memberships have moved, ErrState where

@@ -52,7 +52,9 @@ func commonError(err error) error {
 	case errors.As(err, &protected):
 		return scim.Errorf(403, "", "The account does not let provisioning do this: %s.", strings.TrimSuffix(protected.Reason, "."))
 	case errors.As(err, &held):
-		return scim.Errorf(503, "", "The account's guard holds this change back: %s. Nothing was changed. An administrator of the account can approve it (scimbridge account guard approve); then the same request succeeds.", held.Reason)
+		e := scim.Errorf(503, "", "The account's guard holds this change back: %s. Nothing was changed. An administrator of the account can approve it (scimbridge account guard approve); then the same request succeeds.", held.Reason)
+		e.Retry = held.Retry
+		return e
 	case errors.Is(err, account.ErrNotManaged):
 		return scim.Errorf(403, "", "Provisioning does not manage this resource. An administrator of the account can hand it over.")
 	case errors.Is(err, account.ErrPendingName):

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,6 +34,25 @@ type site struct {
 	lock        *bridge.Lock
 	watch       *bridge.Watchers
 	nowhere     atomic.Bool // it is not known where people reach the account
+	log         lines       // of the watchers
+}
+
+// lines is a log that is written and read at once.
+type lines struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func ok(t testing.TB, err error) {
@@ -83,7 +104,7 @@ func openSiteWith(t *testing.T, through func(bridge.Admission) bridge.Admission,
 func (s *site) start(t *testing.T, c bridge.WatcherConfig) (w *bridge.Watchers, stop func()) {
 	t.Helper()
 	c.Lock, c.Origin, c.Interval, c.Clock = s.lock, s.origin, time.Minute, time.Now
-	c.Version, c.Client, c.Log = "test", func() string { return "tester" }, slog.New(slog.DiscardHandler)
+	c.Version, c.Client, c.Log = "test", func() string { return "tester" }, slog.New(slog.NewTextHandler(&s.log, nil))
 	w = bridge.NewWatchers(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

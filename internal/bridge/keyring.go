@@ -247,7 +247,7 @@ func (k *keyring) confirmation(ctx context.Context, c *account.Candidate, r keys
 	if c.State == account.Accepted {
 		out.Attestation = attest(mine, keyset.PersonClaim{Account: id, User: c.UserID, Serial: c.Keys.Serial, Email: c.Email, Public: r.Public})
 	}
-	to := keyset.Key{Kind: keyset.UserKey, ID: c.UserID, Serial: c.Keys.Serial}
+	var subjects []keyset.Subject
 	for _, p := range c.Pending {
 		if !k.proves(p.Evidence, keyset.MembershipClaim{Account: id, Group: p.Group, User: c.UserID}) {
 			out.Refused = append(out.Refused, p.Group)
@@ -261,12 +261,15 @@ func (k *keyring) confirmation(ctx context.Context, c *account.Candidate, r keys
 		if err != nil {
 			return out, err
 		}
-		sealed, err := mine.GrantTo(id, keyset.Key{Kind: keyset.GroupKey, ID: p.Group, Serial: p.Serial}, seed, to, r)
-		if err != nil {
-			return out, err
-		}
+		subjects = append(subjects, keyset.Subject{Key: keyset.Key{Kind: keyset.GroupKey, ID: p.Group, Serial: p.Serial}, Seed: seed})
+	}
+	sealed, err := mine.Grants(id, subjects, keyset.Key{Kind: keyset.UserKey, ID: c.UserID, Serial: c.Keys.Serial}, r)
+	if err != nil {
+		return out, err
+	}
+	for i, s := range subjects {
 		out.Grants = append(out.Grants, account.Grant{
-			Group: p.Group, Serial: p.Serial, To: account.Holder{Kind: account.UserHolder, ID: c.UserID, Serial: c.Keys.Serial}, Sealed: sealed,
+			Group: s.Key.ID, Serial: s.Key.Serial, To: account.Holder{Kind: account.UserHolder, ID: c.UserID, Serial: c.Keys.Serial}, Sealed: sealed[i],
 		})
 	}
 	return out, nil

@@ -23,6 +23,7 @@ type liar struct {
 	given []account.Confirmation
 	no    []string // reasons of refusals
 	looks int      // at what is due, since the lie began
+	moves string   // id of somebody whose memberships are said to move all the time
 }
 
 func (l *liar) over(a bridge.Admission) bridge.Admission {
@@ -65,11 +66,16 @@ func (l *liar) Trust(ctx context.Context) ([][]byte, error) {
 }
 
 func (l *liar) Confirm(ctx context.Context, user string, c account.Confirmation) error {
+	moves := false
 	l.set(func() {
 		if l.lie != nil {
 			l.given = append(l.given, c)
 		}
+		moves = l.moves == user
 	})
+	if moves {
+		return account.ErrRevision
+	}
 	return l.Admission.Confirm(ctx, user, c)
 }
 

@@ -162,6 +162,14 @@ func (l *Lock) Secrets() *keyset.Secrets {
 	return l.previous.Load()
 }
 
+// Generation is that of the credentials that are in use; 0 while locked.
+func (l *Lock) Generation() int {
+	if s := l.Secrets(); s != nil {
+		return s.Generation()
+	}
+	return 0
+}
+
 // Header is what the scimsession says to everybody.
 func (l *Lock) Header() keyset.Header { return l.session.Header() }
 

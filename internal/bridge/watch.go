@@ -50,11 +50,14 @@ type Watchers struct {
 type watcher struct {
 	wake chan struct{}
 
-	mu     sync.Mutex // guards what follows
-	last   time.Time  // when it last looked
-	err    error      // of the last look
-	faults map[string]string
-	later  map[string]time.Time // users whose mail could not be sent, and when it is tried again
+	mu        sync.Mutex // guards what follows
+	last      time.Time  // when it last looked
+	err       error      // of the last look
+	faults    map[string]string
+	later     map[string]time.Time // users whose mail could not be sent, and when it is tried again
+	rekeyings []account.Rekeying   // as they were found when they were last measured
+	measured  time.Time
+	said      time.Time // when the log was told of them
 }
 
 const (
@@ -207,6 +210,7 @@ func (l *watcher) clear() {
 	defer l.mu.Unlock()
 	clear(l.faults)
 	clear(l.later)
+	l.rekeyings = nil
 }
 
 func (l *watcher) done(now time.Time, err error) {
@@ -256,12 +260,14 @@ type WatcherState struct {
 	Last   time.Time // when it last looked; zero: not yet
 	Err    error     // why it could not
 	Faults map[string]string
+	// Rekeyings are the groups whose newest key is being handed over, and how far that has come.
+	Rekeyings []account.Rekeying
 }
 
 func (l *watcher) state() WatcherState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := WatcherState{Last: l.last, Err: l.err, Faults: make(map[string]string, len(l.faults))}
+	s := WatcherState{Last: l.last, Err: l.err, Faults: make(map[string]string, len(l.faults)), Rekeyings: l.rekeyings}
 	for id, text := range l.faults {
 		s.Faults[id] = text
 	}
@@ -335,14 +341,27 @@ func (w *Watchers) keyGroup(ctx context.Context, ring *keyring, g *account.Group
 	return err
 }
 
-// confirmAll goes through everybody who waits.
+// confirmAll goes through everybody who waits, and says how far new keys of groups have come.
 func (w *Watchers) confirmAll(ctx context.Context, ring *keyring) error {
+	if err := w.confirmDue(ctx, ring); err != nil {
+		return err
+	}
+	if underWay, _ := w.confirm.rekeyed(); len(underWay) > 0 {
+		return w.measure(ctx)
+	}
+	return nil
+}
+
+func (w *Watchers) confirmDue(ctx context.Context, ring *keyring) error {
 	for after := ""; ; {
 		due, err := w.Account.Due(ctx, after, duePage)
 		if err != nil || len(due.People) == 0 {
 			return err
 		}
 		if err := w.learn(ctx, ring, w.confirm); err != nil {
+			return err
+		}
+		if err := w.measureSometimes(ctx, due.People); err != nil {
 			return err
 		}
 		if err := w.admitEach(ctx, ring, due.People); err != nil {

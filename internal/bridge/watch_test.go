@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -143,17 +144,30 @@ func TestSuspendedWhileWaiting(t *testing.T) {
 	s.member(t, crew.ID, ada.ID, keys)
 }
 
-// TestRotation: with the policy on, a group's key is made anew for those who stay when somebody leaves.
+// TestRotation: with the policy on, a group's key is made anew for those who stay when somebody leaves, and it is said how
+// far that has come.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	s := openSite(t, nil)
+	l := &liar{}
+	s := openSite(t, l.over)
 	ok(t, s.service.SetPolicy(t.Context(), account.Policy{RotateOnRemove: true}))
-	ada, grace := s.person("ada@example.com", ""), s.person("grace@example.com", "")
-	crew := s.group("Crew", ada.ID, grace.ID)
-	adas, graces := s.accept(t, s.link(t, ada.ID)), s.accept(t, s.link(t, grace.ID))
+	ada, grace, last := s.person("ada@example.com", ""), s.person("grace@example.com", ""), s.person("last@example.com", "")
+	crew := s.group("Crew", ada.ID, grace.ID, last.ID)
+	adas, graces, lasts := s.accept(t, s.link(t, ada.ID)), s.accept(t, s.link(t, grace.ID)), s.accept(t, s.link(t, last.ID))
 	s.member(t, crew.ID, ada.ID, adas)
 	s.member(t, crew.ID, grace.ID, graces)
+	s.member(t, crew.ID, last.ID, lasts)
+	l.set(func() { l.moves = last.ID })
 	s.patch("/Groups/"+crew.ID, fmt.Sprintf(`{"op":"remove","path":"members[value eq \"%s\"]"}`, grace.ID))
+	half := []account.Rekeying{{Group: crew.ID, Serial: 2, Have: 1, Of: 2}}
+	until(t, "half of the new key's way", func() bool { return slices.Equal(s.watch.Confirmation().Rekeyings, half) })
+	l.set(func() { l.moves = "" })
+	until(t, "the end of its way", func() bool { return len(s.watch.Confirmation().Rekeyings) == 0 })
+	for _, line := range []string{"being handed over\" group=" + crew.ID + " serial=2 have=0 of=2", "reached everybody\" group=" + crew.ID + " serial=2"} {
+		if n := strings.Count(s.log.String(), line); n != 1 {
+			t.Errorf("the log says %d times %q:\n%s", n, line, s.log.String())
+		}
+	}
 	until(t, "a new key", func() bool {
 		grants, err := s.service.GrantsOf(t.Context(), crew.ID, account.Holder{Kind: account.UserHolder, ID: ada.ID, Serial: 1})
 		ok(t, err)

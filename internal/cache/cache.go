@@ -13,22 +13,20 @@
 // So a copy that was read while the change was under way is dropped, whatever overtakes what.
 //
 // Hence a client reads what it has written at once, and what others have written when the feed has told of it. While
-// nothing has been heard from the feed for a while, no copy serves.
+// nothing has been heard from the feed for a while, no copy serves. Several replicas share copies, and tell one another of
+// their changes, through Redis: see shared.
 package cache
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
-	"hash"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/internal/redis"
 )
 
 // Account is what is cached: what the bridge needs of an account, and the feed of its changes.
@@ -60,8 +58,10 @@ const (
 	// every feedWait.
 	MaxLag   = 40 * time.Second
 	feedWait = 20 * time.Second
-	// feedPage is how many changes are read at once.
+	// feedPage is how many entries of the activity log are looked at at once.
 	feedPage = 1000
+	// history is how many entries before the start are looked at, so that what other replicas have copied serves.
+	history = 10 * feedPage
 	// DefaultLull is how long the feed rests between two looks, so that a busy account is not asked after each change.
 	DefaultLull = 50 * time.Millisecond
 	// again is how long the feed rests after the account could not be reached.
@@ -71,23 +71,29 @@ const (
 // Config is what New needs.
 type Config struct {
 	Account Account
-	Memory  int           // bytes for copies; 0: DefaultMemory
-	Lull    time.Duration // 0: DefaultLull
-	Clock   func() time.Time
-	Log     *slog.Logger
+	// Redis is what replicas share; nil: there is nothing to share.
+	Redis *redis.Conn
+	// Secret says which generation of credentials is in use, 0 while locked, and gives a key that is particular to it. nil:
+	// a key by chance.
+	Secret interface {
+		Generation() int
+		Derive(purpose string) ([32]byte, error)
+	}
+	Memory int           // bytes for copies; 0: DefaultMemory
+	Lull   time.Duration // 0: DefaultLull
+	Clock  func() time.Time
+	Log    *slog.Logger
 }
 
 // Cache is an account of which copies are kept. Its feed is followed by Run, without which no copy serves.
 type Cache struct {
-	account Account
-	clock   func() time.Time
-	log     *slog.Logger
-	memory  *memory
-	lull    time.Duration
-	marks   *marks
-	heard   atomic.Int64 // when the feed last said something, in ns since 1970; 0: never
-	names   sync.Pool    // of hash.Hash: HMAC-SHA-256 under a key that nobody else knows
-	stats   struct {
+	Config
+	memory *memory
+	marks  *marks
+	shared *shared      // nil: no Redis
+	heard  atomic.Int64 // when the feed last said something, in ns since 1970; 0: never
+	keys   atomic.Pointer[keys]
+	stats  struct {
 		hits, misses atomic.Int64 // questions that a copy answered, and that went to the account though a copy might
 	}
 }
@@ -106,17 +112,28 @@ func New(c Config) (*Cache, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
+	if c.Secret == nil {
+		c.Secret = byChance{}
+	}
 	m, err := newMemory(c.Memory)
 	if err != nil {
 		return nil, err
 	}
-	key := make([]byte, sha256.Size)
-	if _, err := rand.Read(key); err != nil {
-		return nil, err
+	cache := &Cache{Config: c, memory: m, marks: newMarks()}
+	if c.Redis != nil {
+		cache.shared = newShared(c.Redis)
 	}
-	cache := &Cache{account: c.Account, clock: c.Clock, log: c.Log, memory: m, lull: c.Lull, marks: newMarks()}
-	cache.names.New = func() any { return hmac.New(sha256.New, key) }
 	return cache, nil
+}
+
+// byChance is a secret that ends with the process.
+type byChance struct{}
+
+func (byChance) Generation() int { return 1 }
+
+func (byChance) Derive(string) (key [32]byte, err error) {
+	_, err = rand.Read(key[:])
+	return key, err
 }
 
 // Close gives the memory of the copies back. Questions go to the account from then on.
@@ -125,42 +142,115 @@ func (c *Cache) Close() error { return c.memory.close() }
 // Lag is how long ago the feed last said something; false: it never has.
 func (c *Cache) Lag() (time.Duration, bool) {
 	at := c.heard.Load()
-	return c.clock().Sub(time.Unix(0, at)), at != 0
+	return c.Clock().Sub(time.Unix(0, at)), at != 0
 }
 
-// current tells whether copies may serve.
-func (c *Cache) current() bool {
-	lag, ever := c.Lag()
-	return ever && lag < MaxLag
+// serving returns what copies are read with; nil while none may serve.
+func (c *Cache) serving(ctx context.Context) *keys {
+	if lag, ever := c.Lag(); !ever || lag >= MaxLag {
+		return nil
+	}
+	ks := c.current()
+	if ks == nil || c.shared != nil && !c.sync(ctx, ks) {
+		return nil
+	}
+	return ks
+}
+
+// current are the keys of the credentials that are in use; nil while locked.
+func (c *Cache) current() *keys {
+	generation := c.Secret.Generation()
+	if generation == 0 {
+		return nil
+	}
+	if ks := c.keys.Load(); ks != nil && ks.generation == generation {
+		return ks
+	}
+	secret, err := c.Secret.Derive("cache")
+	if err != nil {
+		return nil
+	}
+	ks, err := newKeys(generation, secret)
+	if err != nil {
+		return nil
+	}
+	if old := c.keys.Load(); !c.keys.CompareAndSwap(old, ks) {
+		return c.keys.Load()
+	}
+	return ks
 }
 
 // Run follows the account's feed until ctx ends.
 func (c *Cache) Run(ctx context.Context) {
 	ctx = account.WithCaller(ctx, account.Caller{Kind: account.Integration})
-	limit := 0 // at first only where the log ends
+	started := false
 	for ctx.Err() == nil {
-		feed, err := c.listen(ctx, limit)
-		if ctx.Err() != nil {
-			return
+		var more bool
+		var err error
+		if started {
+			more, err = c.listen(ctx)
+		} else {
+			err = c.start(ctx)
+			started = err == nil
 		}
-		if err != nil {
-			c.log.DebugContext(ctx, "changes of the account not heard", "error", err)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			c.Log.DebugContext(ctx, "changes of the account not heard", "error", err)
 			pause(ctx, again)
-			continue
-		}
-		c.marks.follow(feed)
-		c.heard.Store(c.clock().UnixNano())
-		limit = feedPage
-		if len(feed.Changes) < feedPage {
-			pause(ctx, c.lull)
+		case !more:
+			c.heard.Store(c.Clock().UnixNano())
+			pause(ctx, c.Lull)
 		}
 	}
 }
 
-func (c *Cache) listen(ctx context.Context, limit int) (account.Feed, error) {
+// start finds out where to begin, and follows the feed to its end.
+func (c *Cache) start(ctx context.Context) error {
+	feed, err := c.Account.Changes(ctx, 0, 0)
+	if err != nil {
+		return err
+	}
+	at := feed.Last
+	if c.shared != nil {
+		at = max(0, at-history)
+	}
+	c.marks.start(at)
+	return c.hearAll(ctx)
+}
+
+// listen follows one page of the feed, and tells whether there is more.
+func (c *Cache) listen(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, feedWait)
 	defer cancel()
-	return c.account.Changes(ctx, c.marks.position(), limit)
+	after := c.marks.stamp().at
+	feed, err := c.Account.Changes(ctx, after, feedPage)
+	if err != nil {
+		return false, err
+	}
+	c.marks.follow(after, feed)
+	return feed.Last-after >= feedPage, nil
+}
+
+// hearAll follows the feed to where it ends now.
+func (c *Cache) hearAll(ctx context.Context) error {
+	end, err := c.Account.Changes(ctx, 0, 0)
+	if err != nil {
+		return err
+	}
+	after := c.marks.stamp().at
+	if after > end.Last { // the account was restored from a backup
+		c.marks.follow(after, end)
+	}
+	for after < end.Last {
+		feed, err := c.Account.Changes(ctx, after, feedPage)
+		if err != nil {
+			return err
+		}
+		c.marks.follow(after, feed)
+		after = c.marks.stamp().at
+	}
+	return nil
 }
 
 // pause waits, but not longer than ctx.
@@ -186,21 +276,6 @@ const (
 
 // copyKey is what a copy is kept under: a MAC of what it answers.
 type copyKey [16]byte
-
-func (c *Cache) key(kind copyKind, field account.Field, value string) (k copyKey) {
-	mac, _ := c.names.Get().(hash.Hash)
-	mac.Reset()
-	var buf [256]byte
-	b := append(buf[:0], byte(kind))
-	b = append(b, field...)
-	b = append(b, 0)
-	b = append(b, value...)
-	mac.Write(b)
-	var sum [sha256.Size]byte
-	copy(k[:], mac.Sum(sum[:0]))
-	c.names.Put(mac)
-	return k
-}
 
 // absent tells errors that say that something is not there, which is an answer, from those that say nothing.
 func absent(err error) bool { return errors.Is(err, account.ErrNotFound) }

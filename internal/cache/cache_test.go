@@ -53,7 +53,12 @@ func open(t testing.TB, a cache.Account) *cache.Cache {
 
 func openAt(t testing.TB, a cache.Account, clock func() time.Time) *cache.Cache {
 	t.Helper()
-	c, err := cache.New(cache.Config{Account: a, Memory: 1 << 20, Lull: time.Millisecond, Clock: clock})
+	return run(t, cache.Config{Account: a, Memory: 1 << 20, Lull: time.Millisecond, Clock: clock})
+}
+
+func run(t testing.TB, config cache.Config) *cache.Cache {
+	t.Helper()
+	c, err := cache.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

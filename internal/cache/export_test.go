@@ -1,4 +1,12 @@
 package cache
 
+import "context"
+
 // Position is up to which entry of the activity log the account has been followed.
-func (c *Cache) Position() int64 { return c.marks.position() }
+func (c *Cache) Position() int64 { return c.marks.stamp().at }
+
+// Told tells whether notes reach the other replicas now.
+func (c *Cache) Told(ctx context.Context) bool {
+	_, err := c.shared.tell(ctx, c.current(), nil)
+	return err == nil
+}

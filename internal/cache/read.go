@@ -14,53 +14,71 @@ const fewFound = 4
 
 // User answers from a copy, or asks the account.
 func (c *Cache) User(ctx context.Context, id string) (account.User, error) {
-	if !account.IsID(id) || !c.current() {
-		return c.account.User(ctx, id)
+	if !account.IsID(id) {
+		return c.Account.User(ctx, id)
 	}
-	if u, there, ok := c.user(id); ok {
-		c.stats.hits.Add(1)
+	l := c.look(ctx)
+	if l == nil {
+		return c.Account.User(ctx, id)
+	}
+	return l.askUser(id)
+}
+
+func (l *look) askUser(id string) (account.User, error) {
+	if u, there, ok := l.user(id); ok {
+		l.stats.hits.Add(1)
 		return u, missing(there)
 	}
-	c.stats.misses.Add(1)
-	stamp := c.marks.stamp()
-	u, err := c.account.User(ctx, id)
+	l.stats.misses.Add(1)
+	u, err := l.Account.User(l.ctx, id)
 	switch {
 	case err == nil:
-		c.keepUser(stamp, &u)
+		l.keepUser(&u)
 	case absent(err):
-		c.keep(c.key(userCopy, account.ByID, id), stamp, nil)
+		l.keepNobody(userCopy, id)
 	}
 	return u, err
 }
 
 // Group answers from a copy, or asks the account.
 func (c *Cache) Group(ctx context.Context, id string) (account.Group, error) {
-	if !account.IsID(id) || !c.current() {
-		return c.account.Group(ctx, id)
+	if !account.IsID(id) {
+		return c.Account.Group(ctx, id)
 	}
-	if g, there, ok := c.group(id); ok {
-		c.stats.hits.Add(1)
+	l := c.look(ctx)
+	if l == nil {
+		return c.Account.Group(ctx, id)
+	}
+	return l.askGroup(id)
+}
+
+func (l *look) askGroup(id string) (account.Group, error) {
+	if g, there, ok := l.group(id); ok {
+		l.stats.hits.Add(1)
 		return g, missing(there)
 	}
-	c.stats.misses.Add(1)
-	stamp := c.marks.stamp()
-	g, err := c.account.Group(ctx, id)
+	l.stats.misses.Add(1)
+	g, err := l.Account.Group(l.ctx, id)
 	switch {
 	case err == nil:
-		c.keepGroup(stamp, &g)
+		l.keepGroup(&g)
 	case absent(err):
-		c.keep(c.key(groupCopy, account.ByID, id), stamp, nil)
+		l.keepNobody(groupCopy, id)
 	}
 	return g, err
 }
 
 // Users answers look-ups from copies, and leaves everything else to the account.
 func (c *Cache) Users(ctx context.Context, q account.Query) (account.UserPage, error) {
-	if !isLookup(&q) || !userFields[q.Terms[0].Field] || !c.current() {
-		return c.account.Users(ctx, q)
+	if !isLookup(&q) || !userFields[q.Terms[0].Field] {
+		return c.Account.Users(ctx, q)
+	}
+	l := c.look(ctx)
+	if l == nil {
+		return c.Account.Users(ctx, q)
 	}
 	term := q.Terms[0]
-	if page, ok := c.findUsers(term, q.Limit); ok {
+	if page, ok := l.findUsers(term, q.Limit); ok {
 		c.stats.hits.Add(1)
 		if !q.Groups {
 			for i := range page.Users {
@@ -70,10 +88,9 @@ func (c *Cache) Users(ctx context.Context, q account.Query) (account.UserPage, e
 		return page, nil
 	}
 	c.stats.misses.Add(1)
-	stamp := c.marks.stamp()
 	with := q
-	with.Groups, with.NoTotal = true, false // what is kept has them
-	page, err := c.account.Users(ctx, with)
+	with.Groups = true // what is kept has them
+	page, err := c.Account.Users(ctx, with)
 	if err != nil {
 		return page, err
 	}
@@ -81,9 +98,9 @@ func (c *Cache) Users(ctx context.Context, q account.Query) (account.UserPage, e
 		ids := make([]string, len(page.Users))
 		for i := range page.Users {
 			ids[i] = page.Users[i].ID
-			c.keepUser(stamp, &page.Users[i])
+			l.keepUser(&page.Users[i])
 		}
-		c.keepFound(usersFound, term, stamp, ids)
+		l.keepFound(usersFound, term, ids)
 	}
 	if !q.Groups {
 		for i := range page.Users {
@@ -95,38 +112,38 @@ func (c *Cache) Users(ctx context.Context, q account.Query) (account.UserPage, e
 
 // Groups answers look-ups, and whether somebody is in a group, from copies, and leaves everything else to the account.
 func (c *Cache) Groups(ctx context.Context, q account.Query) (account.GroupPage, error) {
-	if !c.current() {
-		return c.account.Groups(ctx, q)
+	group, member, probe := isProbe(&q)
+	if !probe && (!isLookup(&q) || !groupFields[q.Terms[0].Field]) {
+		return c.Account.Groups(ctx, q)
 	}
-	if group, member, ok := isProbe(&q); ok {
-		return c.probe(ctx, q, group, member)
+	l := c.look(ctx)
+	if l == nil {
+		return c.Account.Groups(ctx, q)
 	}
-	if !isLookup(&q) || !groupFields[q.Terms[0].Field] {
-		return c.account.Groups(ctx, q)
+	if probe {
+		return l.probe(group, member)
 	}
 	term := q.Terms[0]
-	if page, ok := c.findGroups(term, q.Limit); ok {
+	if page, ok := l.findGroups(term, q.Limit); ok {
 		c.stats.hits.Add(1)
 		return page, nil
 	}
 	c.stats.misses.Add(1)
-	stamp := c.marks.stamp()
-	q.NoTotal = false
-	page, err := c.account.Groups(ctx, q)
+	page, err := c.Account.Groups(ctx, q)
 	if err == nil && page.Total == len(page.Groups) && page.Total <= fewFound {
 		ids := make([]string, len(page.Groups))
 		for i := range page.Groups {
 			ids[i] = page.Groups[i].ID
-			c.keepGroup(stamp, &page.Groups[i])
+			l.keepGroup(&page.Groups[i])
 		}
-		c.keepFound(groupsFound, term, stamp, ids)
+		l.keepFound(groupsFound, term, ids)
 	}
 	return page, err
 }
 
 // probe answers whether somebody is in a group: the user says which groups it is in.
-func (c *Cache) probe(ctx context.Context, q account.Query, group, member string) (account.GroupPage, error) {
-	u, err := c.User(ctx, member)
+func (l *look) probe(group, member string) (account.GroupPage, error) {
+	u, err := l.askUser(member)
 	switch {
 	case absent(err):
 		return account.GroupPage{}, nil
@@ -135,20 +152,23 @@ func (c *Cache) probe(ctx context.Context, q account.Query, group, member string
 	case !slices.ContainsFunc(u.Groups, func(r account.GroupRef) bool { return r.ID == group }):
 		return account.GroupPage{}, nil
 	}
-	g, err := c.Group(ctx, group)
-	if absent(err) { // in between it went
-		return account.GroupPage{}, nil
+	g, err := l.askGroup(group)
+	if err != nil {
+		if absent(err) { // in between it went
+			err = nil
+		}
+		return account.GroupPage{}, err
 	}
-	return account.GroupPage{Groups: []account.Group{g}, Total: 1}, err
+	return account.GroupPage{Groups: []account.Group{g}, Total: 1}, nil
 }
 
 // Members asks the account: lists of members are long and rarely asked for twice.
 func (c *Cache) Members(ctx context.Context, group, after string, limit int) ([]account.Member, error) {
-	return c.account.Members(ctx, group, after, limit)
+	return c.Account.Members(ctx, group, after, limit)
 }
 
 // Describe asks the account.
-func (c *Cache) Describe(ctx context.Context) (account.Info, error) { return c.account.Describe(ctx) }
+func (c *Cache) Describe(ctx context.Context) (account.Info, error) { return c.Account.Describe(ctx) }
 
 var (
 	userFields  = map[account.Field]bool{account.ByID: true, account.ByUserName: true, account.ByEmail: true, account.ByExternalID: true}
@@ -191,18 +211,37 @@ func folded(t account.Term) string {
 	return account.Fold(t.Value)
 }
 
+// look is one question, asked of copies.
+type look struct {
+	*Cache
+	ctx  context.Context //nolint:containedctx // of the one question
+	keys *keys
+	now  stamp
+}
+
+// look begins a question; nil while no copy may serve. What is read from the account from then on may be kept.
+func (c *Cache) look(ctx context.Context) *look {
+	ks := c.serving(ctx)
+	if ks == nil {
+		return nil
+	}
+	return &look{c, ctx, ks, c.marks.stamp()}
+}
+
 // findUsers answers a look-up from copies.
-func (c *Cache) findUsers(t account.Term, limit int) (page account.UserPage, ok bool) {
-	ids, stamp, ok := c.found(usersFound, t)
+func (l *look) findUsers(t account.Term, limit int) (page account.UserPage, ok bool) {
+	ids, ok := l.found(usersFound, t, func(ids []string) []thing {
+		// Only one can have a user name: who has it has it, whatever others are called since.
+		if t.Field == account.ByUserName && len(ids) == 1 {
+			return nil
+		}
+		return []thing{theUserNames}
+	})
 	if !ok || len(ids) > limit {
 		return page, false
 	}
-	// Only one can have a user name: who has it has it, whatever others are called since.
-	if unique := t.Field == account.ByUserName && len(ids) == 1 || t.Field == account.ByID; !unique && !c.marks.fresh(stamp, userNames()) {
-		return page, false
-	}
 	for _, id := range ids {
-		u, there, ok := c.user(id)
+		u, there, ok := l.user(id)
 		if ok && !there && t.Field == account.ByID {
 			return page, true
 		}
@@ -215,13 +254,13 @@ func (c *Cache) findUsers(t account.Term, limit int) (page account.UserPage, ok 
 	return page, true
 }
 
-func (c *Cache) findGroups(t account.Term, limit int) (page account.GroupPage, ok bool) {
-	ids, stamp, ok := c.found(groupsFound, t)
-	if !ok || len(ids) > limit || t.Field != account.ByID && !c.marks.fresh(stamp, groupNames()) {
+func (l *look) findGroups(t account.Term, limit int) (page account.GroupPage, ok bool) {
+	ids, ok := l.found(groupsFound, t, func([]string) []thing { return []thing{theGroupNames} })
+	if !ok || len(ids) > limit {
 		return page, false
 	}
 	for _, id := range ids {
-		g, there, ok := c.group(id)
+		g, there, ok := l.group(id)
 		if ok && !there && t.Field == account.ByID {
 			return page, true
 		}
@@ -234,96 +273,118 @@ func (c *Cache) findGroups(t account.Term, limit int) (page account.GroupPage, o
 	return page, true
 }
 
-// found is what a term finds, as far as a copy knows. The caller judges the stamp.
-func (c *Cache) found(kind copyKind, t account.Term) (ids []string, stamp uint64, ok bool) {
+// found is what a term finds. depends says on what, beside those whom it finds.
+func (l *look) found(kind copyKind, t account.Term, depends func(ids []string) []thing) (list []string, ok bool) {
 	if t.Field == account.ByID { // an id finds itself
-		return []string{t.Value}, c.marks.stamp(), account.IsID(t.Value)
+		return []string{t.Value}, account.IsID(t.Value)
 	}
-	block, stamp, ok := c.copyOf(c.key(kind, t.Field, folded(t)))
-	if !ok {
-		return nil, 0, false
-	}
-	ids, err := newReader(block).ids()
-	return ids, stamp, err == nil
+	ok = l.copy(l.keys.key(kind, string(t.Field), folded(t)), func(block []byte, s stamp) bool {
+		found, err := newReader(block).ids()
+		list = found
+		return err == nil && l.marks.fresh(s, depends(found)...)
+	})
+	return list, ok
 }
 
 // user is a fresh copy of a user; there is false for one that says that there is none.
-func (c *Cache) user(id string) (u account.User, there, ok bool) {
-	block, stamp, ok := c.copyOf(c.key(userCopy, account.ByID, id))
-	if !ok {
-		return u, false, false
-	}
-	if len(block) == 0 {
-		return u, false, c.marks.fresh(stamp, theUser(id))
-	}
-	u, err := newReader(block).user()
-	if err != nil || u.ID != id {
-		return u, false, false
-	}
-	const usual = 16 // groups that a user is in, so that the list needs no memory
-	var buf [1 + usual]thing
-	things := append(buf[:0], theUser(id))
-	for _, g := range u.Groups {
-		things = append(things, membersOf(g.ID))
-	}
-	return u, true, c.marks.fresh(stamp, things...)
+func (l *look) user(id string) (u account.User, there, ok bool) {
+	ok = l.copy(l.keys.key(userCopy, string(account.ByID), id), func(block []byte, s stamp) bool {
+		const usual = 16 // groups that a user is in, so that the list needs no memory
+		var buf [1 + usual]thing
+		things := append(buf[:0], theUser(id))
+		if there = len(block) > 0; there {
+			found, err := newReader(block).user()
+			if err != nil || found.ID != id {
+				return false
+			}
+			for _, g := range found.Groups {
+				things = append(things, membersOf(g.ID))
+			}
+			u = found
+		}
+		return l.marks.fresh(s, things...)
+	})
+	return u, there, ok
 }
 
-func (c *Cache) group(id string) (g account.Group, there, ok bool) {
-	block, stamp, ok := c.copyOf(c.key(groupCopy, account.ByID, id))
-	if !ok || !c.marks.fresh(stamp, theGroup(id)) {
-		return g, false, false
-	}
-	if len(block) == 0 {
-		return g, false, true
-	}
-	g, err := newReader(block).group()
-	return g, true, err == nil && g.ID == id
+func (l *look) group(id string) (g account.Group, there, ok bool) {
+	ok = l.copy(l.keys.key(groupCopy, string(account.ByID), id), func(block []byte, s stamp) bool {
+		if there = len(block) > 0; there {
+			found, err := newReader(block).group()
+			if err != nil || found.ID != id {
+				return false
+			}
+			g = found
+		}
+		return l.marks.fresh(s, theGroup(id))
+	})
+	return g, there, ok
 }
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// copyOf is the block of a copy, whether fresh or not.
-func (c *Cache) copyOf(k copyKey) (block []byte, stamp uint64, ok bool) {
+// copy looks for a copy that will do: in this process's memory, and then in Redis, from where it is taken over.
+func (l *look) copy(k copyKey, do func(block []byte, s stamp) bool) bool {
 	buf, _ := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	content, stamp, ok := c.memory.get(k, (*buf)[:0])
+	content, tick, ok := l.memory.get(k, (*buf)[:0])
 	*buf = content[:0]
+	if ok {
+		if block, err := unpack(content); err == nil && do(block, stamp{tick: tick}) {
+			return true
+		}
+	}
+	if l.shared == nil {
+		return false
+	}
+	content, s, ok := l.shared.get(l.ctx, l.keys, k)
 	if !ok {
-		return nil, 0, false
+		return false
 	}
 	block, err := unpack(content)
-	return block, stamp, err == nil
+	if err != nil || !do(block, s) {
+		return false
+	}
+	l.memory.put(k, l.now.tick, content)
+	return true
 }
 
-func (c *Cache) keepUser(stamp uint64, u *account.User) {
+func (l *look) keepUser(u *account.User) {
 	if len(u.Profile) > largestCopy {
 		return
 	}
-	if _, there, ok := c.user(u.ID); ok && there { // found by another name than last time
+	if _, there, ok := l.user(u.ID); ok && there { // found by another name than last time
 		return
 	}
-	c.keep(c.key(userCopy, account.ByID, u.ID), stamp, appendUser(nil, u))
+	l.keep(l.keys.key(userCopy, string(account.ByID), u.ID), appendUser(nil, u))
 }
 
-func (c *Cache) keepGroup(stamp uint64, g *account.Group) {
+func (l *look) keepGroup(g *account.Group) {
 	if len(g.Profile) > largestCopy {
 		return
 	}
-	c.keep(c.key(groupCopy, account.ByID, g.ID), stamp, appendGroup(nil, g))
+	l.keep(l.keys.key(groupCopy, string(account.ByID), g.ID), appendGroup(nil, g))
 }
 
-func (c *Cache) keepFound(kind copyKind, t account.Term, stamp uint64, ids []string) {
+// keepNobody keeps that nothing has an id.
+func (l *look) keepNobody(kind copyKind, id string) {
+	l.keep(l.keys.key(kind, string(account.ByID), id), nil)
+}
+
+func (l *look) keepFound(kind copyKind, t account.Term, list []string) {
 	if t.Field != account.ByID {
-		c.keep(c.key(kind, t.Field, folded(t)), stamp, appendIDs(nil, ids))
+		l.keep(l.keys.key(kind, string(t.Field), folded(t)), appendIDs(nil, list))
 	}
 }
 
-func (c *Cache) keep(k copyKey, stamp uint64, block []byte) {
+func (l *look) keep(k copyKey, block []byte) {
 	buf, _ := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	*buf = pack((*buf)[:0], block)
-	c.memory.put(k, stamp, *buf)
+	l.memory.put(k, l.now.tick, *buf)
+	if l.shared != nil {
+		l.shared.put(l.ctx, l.keys, k, l.now, *buf)
+	}
 }
 
 func missing(there bool) error {

@@ -8,53 +8,69 @@ import (
 
 // Every change is noted when it returns, whatever it returns: a call that has failed may have been carried out.
 
+// wrote notes a change of one's own, here and for the other replicas.
+func (c *Cache) wrote(ctx context.Context, things ...thing) {
+	c.marks.wrote(things)
+	ks := c.current()
+	if c.shared == nil || ks == nil {
+		return
+	}
+	id, err := c.shared.tell(ctx, ks, things)
+	if err != nil {
+		c.Log.DebugContext(ctx, "a change was not told to the other replicas; they hear of it by the feed", "error", err)
+		return
+	}
+	c.marks.told(things, id)
+}
+
 // Invite makes a user or takes one back.
 func (c *Cache) Invite(ctx context.Context, i account.Invitation) (account.User, error) {
-	u, err := c.account.Invite(ctx, i)
-	c.marks.note(theUser(i.ID), userNames())
-	if u.ID != i.ID && u.ID != "" {
-		c.marks.note(theUser(u.ID))
+	u, err := c.Account.Invite(ctx, i)
+	things := []thing{theUser(i.ID), theUserNames}
+	if u.ID != i.ID && u.ID != "" { // who was let go has come back
+		things = append(things, theUser(u.ID))
 	}
+	c.wrote(ctx, things...)
 	return u, err
 }
 
 // ChangeUser changes a user.
 func (c *Cache) ChangeUser(ctx context.Context, id string, ch account.UserChange) (account.User, error) {
-	u, err := c.account.ChangeUser(ctx, id, ch)
+	u, err := c.Account.ChangeUser(ctx, id, ch)
 	if ch.Person != nil {
-		c.marks.note(theUser(id), userNames())
+		c.wrote(ctx, theUser(id), theUserNames)
 	} else {
-		c.marks.note(theUser(id))
+		c.wrote(ctx, theUser(id))
 	}
 	return u, err
 }
 
 // ReleaseUser lets go of a user, who leaves all groups.
 func (c *Cache) ReleaseUser(ctx context.Context, id string, ifRevision int64) error {
-	groups := []thing{theUser(id), userNames()}
+	groups := []thing{theUser(id), theUserNames}
 	if u, err := c.User(ctx, id); err == nil {
 		for _, g := range u.Groups {
 			groups = append(groups, theGroup(g.ID))
 		}
 	}
-	err := c.account.ReleaseUser(ctx, id, ifRevision)
-	c.marks.note(groups...)
+	err := c.Account.ReleaseUser(ctx, id, ifRevision)
+	c.wrote(ctx, groups...)
 	return err
 }
 
 // CreateGroup makes a group.
 func (c *Cache) CreateGroup(ctx context.Context, g account.NewGroup) (account.GroupResult, error) {
-	res, err := c.account.CreateGroup(ctx, g)
-	c.marks.note(append(users(g.Members), theGroup(g.ID), membersOf(g.ID), groupNames())...)
+	res, err := c.Account.CreateGroup(ctx, g)
+	c.wrote(ctx, append(users(g.Members), theGroup(g.ID), membersOf(g.ID), theGroupNames)...)
 	return res, err
 }
 
 // ChangeGroup changes a group.
 func (c *Cache) ChangeGroup(ctx context.Context, id string, ch account.GroupChange) (account.GroupResult, error) {
-	res, err := c.account.ChangeGroup(ctx, id, ch)
+	res, err := c.Account.ChangeGroup(ctx, id, ch)
 	things := []thing{theGroup(id)}
 	if ch.Name != nil || ch.ExternalID != nil || ch.Profile != nil {
-		things = append(things, membersOf(id), groupNames())
+		things = append(things, membersOf(id), theGroupNames)
 	}
 	for _, s := range ch.Steps {
 		things = append(things, users(s.Users)...)
@@ -62,14 +78,14 @@ func (c *Cache) ChangeGroup(ctx context.Context, id string, ch account.GroupChan
 			things = append(things, membersOf(id))
 		}
 	}
-	c.marks.note(things...)
+	c.wrote(ctx, things...)
 	return res, err
 }
 
 // DeleteGroup deletes or releases a group.
 func (c *Cache) DeleteGroup(ctx context.Context, id string, ifRevision int64) error {
-	err := c.account.DeleteGroup(ctx, id, ifRevision)
-	c.marks.note(theGroup(id), membersOf(id), groupNames())
+	err := c.Account.DeleteGroup(ctx, id, ifRevision)
+	c.wrote(ctx, theGroup(id), membersOf(id), theGroupNames)
 	return err
 }
 
@@ -89,20 +105,20 @@ func (c *Cache) Direct() Direct { return Direct{c} }
 
 // User asks the account.
 func (d Direct) User(ctx context.Context, id string) (account.User, error) {
-	return d.account.User(ctx, id)
+	return d.Account.User(ctx, id)
 }
 
 // Users asks the account.
 func (d Direct) Users(ctx context.Context, q account.Query) (account.UserPage, error) {
-	return d.account.Users(ctx, q)
+	return d.Account.Users(ctx, q)
 }
 
 // Group asks the account.
 func (d Direct) Group(ctx context.Context, id string) (account.Group, error) {
-	return d.account.Group(ctx, id)
+	return d.Account.Group(ctx, id)
 }
 
 // Groups asks the account.
 func (d Direct) Groups(ctx context.Context, q account.Query) (account.GroupPage, error) {
-	return d.account.Groups(ctx, q)
+	return d.Account.Groups(ctx, q)
 }

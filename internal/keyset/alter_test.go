@@ -3,6 +3,7 @@ package keyset_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,11 @@ func replaced(t testing.TB, in []byte, from, to string) []byte {
 		t.Fatalf("%q was not replaced", from)
 	}
 	return []byte(out)
+}
+
+// spliced puts a part of one text into another of the same form. The part begins and ends so many bytes before the end.
+func spliced(into, from []byte, begin, end int) []byte {
+	return slices.Concat(into[:len(into)-begin], from[len(from)-begin:len(from)-end], into[len(into)-end:])
 }
 
 func jsonOf(v any) string {

@@ -34,14 +34,14 @@ func ReprintGrant(raw []byte) ([]byte, error) {
 	return appendList(g.body(), string(g.signature)), nil
 }
 
-// Resign puts another's signature under what a grant seals.
-func Resign(raw []byte, k *Keyset, to Public) []byte {
+// Resign puts somebody's signature under what a grant says and seals.
+func Resign(raw []byte, k *Keyset, to Public) ([]byte, error) {
 	g, err := parseGrant(raw)
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
 	g.signer = k.Signer()
-	return appendList(g.body(), string(ed25519.Sign(k.sign, message(g.body(), to))))
+	return appendList(g.body(), string(ed25519.Sign(k.sign, g.message(g.body(), string(to.Bytes()))))), nil
 }
 
 // ReprintAsk reads an ask and writes it again.
@@ -65,8 +65,7 @@ func ReprintHandOver(raw []byte) ([]byte, error) {
 // ForgeHandOver hands over a key of somebody's choice, as whoever has the scimsession can.
 func ForgeHandOver(s *Session, generation int, to Public, at time.Time, key [32]byte) []byte {
 	h := &handOver{handOverFields: handOverFields{s.file.Account, s.file.Integration, generation, at}}
-	var err error
-	if h.sealed, err = to.encrypt(h.info(to), key[:]); err != nil {
+	if err := h.seal(to, key); err != nil {
 		panic(err)
 	}
 	return h.signed(s, to)

@@ -1,6 +1,7 @@
 package keyset_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/scimbridge/scimbridge/internal/keyset"
@@ -57,6 +58,30 @@ func granted(t testing.TB, grantor *keyset.Keyset, s keyset.Seed, to keyset.Publ
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// grants hands keysets over at once.
+func grants(t testing.TB, grantor *keyset.Keyset, list []keyset.Subject, to keyset.Public) [][]byte {
+	t.Helper()
+	r, err := to.Recipient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := grantor.Grants(account, list, userKey, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// siblings are the keysets of groups, to be handed over at once: that of groupKey, and those of others.
+func siblings(t testing.TB, n int) []keyset.Subject {
+	t.Helper()
+	list := []keyset.Subject{{Key: groupKey, Seed: seed(t, 3)}}
+	for i := 1; i < n; i++ {
+		list = append(list, keyset.Subject{Key: keyset.Key{Kind: keyset.GroupKey, ID: fmt.Sprintf("%026d", i), Serial: groupKey.Serial}, Seed: seed(t, byte(3+i))})
+	}
+	return list
 }
 
 func anybody(keyset.Signer) bool { return true }

@@ -72,6 +72,15 @@ func (h *handOver) info(to Public) []byte {
 	return appendList(out, append(h.parts(), string(to.Bytes()))...)
 }
 
+func (h *handOver) seal(to Public, key [secretSize]byte) error {
+	r, err := to.Recipient()
+	if err != nil {
+		return err
+	}
+	h.sealed, err = hpke.Seal(r.kem, hpke.HKDFSHA256(), hpke.AES256GCM(), h.info(to), key[:])
+	return err
+}
+
 // peerMAC shows that whoever wrote something has the scimsession.
 func peerMAC(peer [secretSize]byte, keyLabel string, parts ...string) ([]byte, error) {
 	key, err := derive(peer[:], nil, join(keyLabel))
@@ -149,7 +158,7 @@ func (s *Secrets) HandOver(raw []byte, now time.Time) ([]byte, Public, error) {
 		return nil, Public{}, ErrLate
 	}
 	h := &handOver{handOverFields: a.handOverFields}
-	if h.sealed, err = a.public.encrypt(h.info(a.public), s.fileKey[:]); err != nil {
+	if err := h.seal(a.public, s.fileKey); err != nil {
 		return nil, Public{}, err
 	}
 	if mac, err = h.sum(s.peer, a.public); err != nil {

@@ -15,7 +15,12 @@ const (
 	proofKeyLabel      = "scimbridge invitation proof key 1"
 	proofLabel         = "scimbridge invitation proof 1"
 
+	linkRootLabel = "scimbridge link root 1"
+
 	maxIDText = 64 // characters of an id in a link
+	// rootPrintSize is the length of a root's fingerprint in bytes. Who wants to pose as the account has to find another root
+	// with the same one, for an account whose root stands: 2^128 tries.
+	rootPrintSize = 16
 )
 
 // InvitationKey is what a generation of an integration makes its invitations with, so that none has to be stored and
@@ -67,6 +72,30 @@ type Invitation struct {
 	account, user string
 	number        int
 	secret        [secretSize]byte
+	root          [rootPrintSize]byte // fingerprint of the account's root of trust; zero: the link names none
+}
+
+// Pinned is the invitation with the fingerprint of the account's root of trust, which its link then carries: who joins with
+// that believes no other root, whatever the account service shows. The zero value of a root pins nothing.
+func (i Invitation) Pinned(root Signer) Invitation {
+	i.root = [rootPrintSize]byte{}
+	if root != (Signer{}) {
+		i.root = rootPrint(i.account, root)
+	}
+	return i
+}
+
+// Pins tells whether the link names the account's root of trust.
+func (i Invitation) Pins() bool { return i.root != [rootPrintSize]byte{} }
+
+// Trusts tells whether a root of trust is the one that the link names. Where it names none, every root is.
+func (i Invitation) Trusts(root Signer) bool {
+	return !i.Pins() || i.root == rootPrint(i.account, root)
+}
+
+func rootPrint(account string, root Signer) [rootPrintSize]byte {
+	sum := sha256.Sum256(appendList(nil, linkRootLabel, account, string(root[:])))
+	return [rootPrintSize]byte(sum[:rootPrintSize])
 }
 
 // Account is the id of the account.

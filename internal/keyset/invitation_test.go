@@ -40,6 +40,47 @@ func TestInvitation(t *testing.T) {
 	}
 }
 
+// TestLinksNameTheRoot: a link with a fingerprint of the account's root is believed of that root alone, in that account
+// alone; one without is believed of any.
+func TestLinksNameTheRoot(t *testing.T) {
+	t.Parallel()
+	root, other := keys(t, 5).Signer(), keys(t, 6).Signer()
+	i := invitation(t, 1)
+	pinned := i.Pinned(root)
+	link := pinned.Link("https://account.example.com")
+	if want := i.Link("https://account.example.com"); !strings.HasPrefix(link, want+".") || len(link) != len(want)+23 {
+		t.Errorf("the link is %d characters longer", len(link)-len(want))
+	}
+	_, again, err := keyset.ParseLink(link)
+	if err != nil || again != pinned || !again.Pins() || !again.Trusts(root) || again.Trusts(other) || again.Trusts(keyset.Signer{}) {
+		t.Errorf("pins %t, trusts the root %t, another one %t: %v", again.Pins(), again.Trusts(root), again.Trusts(other), err)
+	}
+	if again.Access() != i.Access() || again.Proof(email, keys(t, 1).Public()) != i.Proof(email, keys(t, 1).Public()) {
+		t.Error("the root changes what the secret makes")
+	}
+	if i.Pins() || !i.Trusts(root) || !i.Trusts(other) || pinned.Pinned(keyset.Signer{}) != i {
+		t.Error("a link without a root is not believed of every root")
+	}
+	elsewhere, err := invitationKey(t, 7, 1).Invitation(1, keyset.Invited{Account: group, User: user, Email: email, Number: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, fragment, _ := strings.Cut(elsewhere.Pinned(root).Link("https://h"), "#")
+	if strings.HasSuffix(link, fragment[len(fragment)-23:]) {
+		t.Error("the same root of another account looks the same")
+	}
+	// The vector of what has been written once.
+	var v struct {
+		Root string `json:"root"`
+		Link string `json:"link"`
+	}
+	fresh := map[string]string{"root": root.String(), "link": link}
+	golden(t, "link2.json", func() any { return fresh }, &v)
+	if v.Root != fresh["root"] || v.Link != link {
+		t.Errorf("the same root makes %s, and did make %s", link, v.Link)
+	}
+}
+
 // TestInvitationsDiffer makes invitations that differ in one thing each.
 func TestInvitationsDiffer(t *testing.T) {
 	t.Parallel()
@@ -98,12 +139,19 @@ func TestParseLinkRefuses(t *testing.T) {
 	t.Parallel()
 	link := invitation(t, 1).Link("https://account.example.com")
 	page, secret, _ := strings.Cut(link, "#")
+	pinned := invitation(t, 1).Pinned(keys(t, 5).Signer()).Link("https://account.example.com")
 	for name, c := range map[string]struct{ text, reason string }{
 		"empty":                  {"", "no address"},
 		"the fragment cut off":   {page, "the part after # is missing"},
 		"nothing after #":        {page + "#", "the part after # is missing"},
 		"half of it":             {link[:len(link)-20], "has 23 of 43"},
-		"a dot after it":         {link + ".", "not as it was sent"},
+		"a dot after it":         {link + ".", "has 44 of 66"},
+		"half of the root":       {pinned[:len(pinned)-11], "has 55 of 66"},
+		"more than the root":     {pinned + "A", "not as it was sent"},
+		"two roots":              {pinned + pinned[len(pinned)-23:], "not as it was sent"},
+		"no root":                {link + "." + strings.Repeat("A", 22), "not as it was sent"},
+		"another spelling of it": {pinned[:len(pinned)-1] + "B", "not as it was sent"},
+		"no secret":              {page + "#" + pinned[len(pinned)-23:], "the part after # is missing"},
 		"a foreign character":    {link[:len(link)-1] + "*", "not as it was sent"},
 		"another last character": {page + "#" + secret[:42] + "B", "not as it was sent"},
 		"a line break":           {page + "#" + secret[:20] + "\n" + secret[20:], "not as it was sent"},
@@ -178,6 +226,7 @@ func TestProofsAreOfOneThing(t *testing.T) {
 func FuzzParseLink(f *testing.F) {
 	f.Add(invitation(f, 1).Link("https://account.example.com"))
 	f.Add(invitation(f, 1).Link("http://[::1]:80"))
+	f.Add(invitation(f, 1).Pinned(keys(f, 5).Signer()).Link("https://account.example.com"))
 	f.Add("https://account.example.com/join/a.b.1")
 	f.Fuzz(func(t *testing.T, text string) {
 		origin, i, err := keyset.ParseLink(text)

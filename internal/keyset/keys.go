@@ -119,9 +119,13 @@ func (k *Keyset) OpenSealed(context string, sealed []byte) ([]byte, error) {
 // comes out of OpenSealed says nothing about who wrote it. The result is 1,137 bytes longer than the text. ErrPublic
 // for the zero value.
 func (p Public) Seal(context string, text []byte) ([]byte, error) {
-	sealed, err := p.encrypt(p.messageInfo(context), text)
+	r, err := p.Recipient()
 	if err != nil {
 		return nil, err
+	}
+	sealed, err := hpke.Seal(r.kem, hpke.HKDFSHA256(), hpke.AES256GCM(), p.messageInfo(context), text)
+	if err != nil { // of the zero value
+		return nil, ErrPublic
 	}
 	return append([]byte{messageVersion}, sealed...), nil
 }
@@ -130,16 +134,8 @@ func (p Public) messageInfo(context string) []byte {
 	return appendList(nil, messageLabel, string([]byte{messageVersion}), context, string(p.Bytes()))
 }
 
-// encrypt is HPKE in base mode with an info.
-func (p Public) encrypt(info, text []byte) ([]byte, error) {
-	r, err := p.Recipient()
-	if err != nil {
-		return nil, err
-	}
-	return r.encrypt(info, text)
-}
-
-// Recipient is a public keyset made ready for sealing to it more than once, which is a sixth of the work.
+// Recipient is a public keyset made ready to be granted to, which is a tenth of the work: whoever has read keys to verify
+// them does not read them again.
 type Recipient struct {
 	Public
 	kem hpke.PublicKey
@@ -154,13 +150,13 @@ func (p Public) Recipient() (Recipient, error) {
 	return Recipient{p, kem}, nil
 }
 
-func (r Recipient) encrypt(info, text []byte) ([]byte, error) {
+// sender encapsulates a secret to the keys, for an info: what the recipient makes the same of. ErrPublic.
+func (r Recipient) sender(info []byte) (enc []byte, s *hpke.Sender, err error) {
 	if r.kem == nil {
-		return nil, ErrPublic
+		return nil, nil, ErrPublic
 	}
-	sealed, err := hpke.Seal(r.kem, hpke.HKDFSHA256(), hpke.AES256GCM(), info, text)
-	if err != nil { // of the zero value
-		return nil, ErrPublic
+	if enc, s, err = hpke.NewSender(r.kem, hpke.HKDFSHA256(), hpke.AES256GCM(), info); err != nil { // of the zero value
+		return nil, nil, ErrPublic
 	}
-	return sealed, nil
+	return enc, s, nil
 }

@@ -53,26 +53,42 @@
 // # Grant
 //
 //	fields     account, kind, id and serial of the subject, kind, id and serial of the recipient, signer
-//	sealed     HPKE(recipient's encryption key,
-//	           list("scimbridge grant 1", version byte, fields…, recipient's public keys), subject's seed)
-//	body       version byte 1 ‖ list(fields…, sealed)
-//	signature  Ed25519 over list("scimbridge grant signature 1", body, recipient's public keys)
+//	context    HPKE to the recipient's encryption key, with the info list("scimbridge grant 2", version byte, account,
+//	           kind, id and serial of the recipient, signer, recipient's public keys)
+//	key        what the context exports for list("scimbridge grant key 2", version byte, fields…), 32 bytes
+//	sealed     the context's encapsulated key, 1,120 bytes ‖ AES(key, subject's seed), without associated data
+//	body       version byte 2 ‖ list(fields…, sealed)
+//	signature  Ed25519 over list("scimbridge grant signature 2", body, recipient's public keys)
 //	grant      body ‖ list(signature)
 //
 // Kinds are "user", "group" and "integration"; an integration's serial is its generation. The signature says who
 // sealed, which HPKE does not; the signer's name in HPKE's info keeps another from signing the same sealed seed.
 //
+// Grants of one signer to one recipient that are made at once share one context (RFC 9180 §5.3), since encapsulating is
+// most of the work; one that is made alone has one too. A context serves one call and is not kept. Each grant carries the
+// encapsulated key and stands alone: it is kept, moved, opened, withheld and made anew without its siblings. Whoever has
+// them all, as the account service does, can mix nothing: no sealed seed into a sibling, no encapsulated key of one call
+// with what was sealed in another, no grant renamed. The signature covers both parts and all the fields. And were it
+// made anew by the signer itself, the seed would not open: its key comes from this encapsulated key, this info and these
+// fields, and siblings' keys tell nothing of one another. A key seals one seed, so that any nonce would do; it is random
+// all the same, so that asking for one subject twice in a call, even with two seeds, gives nothing away.
+//
+// Version 1 is still read. Its labels end in 1; it has no context, and sealed is HPKE(recipient's encryption key,
+// list("scimbridge grant 1", version byte, fields…, recipient's public keys), subject's seed).
+//
 // # Invitation
 //
 //	invitation key  HKDF(seed of the Owners group, list("scimbridge invitation key 1", account, integration, generation))
 //	secret          HKDF(invitation key, list("scimbridge invitation 1", account, user, e-mail, number, generation))
-//	link            ORIGIN/join/ACCOUNT.USER.NUMBER#SECRET, the secret in base64url
+//	root print      first 16 bytes of SHA-256(list("scimbridge link root 1", account, root))
+//	link            ORIGIN/join/ACCOUNT.USER.NUMBER#SECRET.ROOT, secret and root print in base64url
 //	access          HKDF(secret, list("scimbridge invitation access 1", account, user, number))
 //	commitment      SHA-256(access)
 //	proof           HMAC-SHA256(HKDF(secret, list("scimbridge invitation proof key 1", account, user, number)),
 //	                list("scimbridge invitation proof 1", account, user, number, e-mail, public keys))
 //
-// The account service keeps the commitment and sees access, neither of which makes a proof. Ids in a link have up to 64
+// A link without .ROOT names no root; such are read, and written where the root is not known. The account service keeps the
+// commitment and sees access, neither of which makes a proof. Ids in a link have up to 64
 // characters of a-z, A-Z, 0-9, _ and -. The origin is https, or http on a loopback address.
 //
 // # Unlocking

@@ -8,12 +8,21 @@ import (
 	"strings"
 )
 
-const joinPath = "/join/"
+const (
+	joinPath = "/join/"
+	// rootPrintText is the length of a root's fingerprint in a link, in characters.
+	rootPrintText = 22
+)
 
-// Link is what the person opens: ORIGIN/join/ACCOUNT.USER.NUMBER#SECRET, with the secret as 43 characters of
-// base64url. A browser sends nothing from # on to a server.
+// Link is what the person opens: ORIGIN/join/ACCOUNT.USER.NUMBER#SECRET.ROOT, with the secret as 43 characters of base64url
+// and the fingerprint of the account's root as 22 more; without .ROOT where the invitation pins none. A browser sends
+// nothing from # on to a server.
 func (i Invitation) Link(origin string) string {
-	return strings.TrimSuffix(origin, "/") + joinPath + i.Ref() + "#" + url64.EncodeToString(i.secret[:])
+	link := strings.TrimSuffix(origin, "/") + joinPath + i.Ref() + "#" + url64.EncodeToString(i.secret[:])
+	if i.Pins() {
+		link += "." + url64.EncodeToString(i.root[:])
+	}
+	return link
 }
 
 // ParseLink reads a link, whole and as Link wrote it. The origin is scheme, host and port: https, or http on this
@@ -31,16 +40,22 @@ func ParseLink(text string) (origin string, i Invitation, err error) {
 	if !ok || !i.parseRef(ref) {
 		return "", Invitation{}, fmt.Errorf("%w: its path is not that of an invitation", ErrLink)
 	}
+	secret, root, pinned := strings.Cut(secret, ".")
 	raw, err := url64.DecodeString(secret)
+	print, rootErr := url64.DecodeString(root)
+	const whole = secretText + len(".") + rootPrintText
 	switch {
 	case !found || secret == "":
 		return "", Invitation{}, fmt.Errorf("%w: the part after # is missing; mail programs cut it off now and then. Copy the whole link", ErrLink)
 	case len(secret) < secretText:
 		return "", Invitation{}, fmt.Errorf("%w: the part after # has %d of %d characters; mail programs cut links now and then. Copy the whole link", ErrLink, len(secret), secretText)
-	case err != nil || len(raw) != secretSize:
+	case pinned && len(root) < rootPrintText:
+		return "", Invitation{}, fmt.Errorf("%w: the part after # has %d of %d characters; mail programs cut links now and then. Copy the whole link", ErrLink, len(secret)+len(".")+len(root), whole)
+	case err != nil || len(raw) != secretSize || pinned && (rootErr != nil || len(print) != rootPrintSize):
 		return "", Invitation{}, fmt.Errorf("%w: the part after # is not as it was sent. Copy the link again", ErrLink)
 	}
 	i.secret = [secretSize]byte(raw)
+	copy(i.root[:], print)
 	origin = u.Scheme + "://" + u.Host
 	if i.Link(origin) != text {
 		return "", Invitation{}, fmt.Errorf("%w: it is not as it was sent. Copy the link again", ErrLink)

@@ -81,6 +81,12 @@ func TestOverlap(t *testing.T) {
 	if s.Peer() == parsed(t, former).Peer() {
 		t.Error("two files have the same peer secret")
 	}
+	if peer, ok := s.FormerPeer(); !ok || peer != parsed(t, former).Peer() {
+		t.Error("the former file's peer secret is not to be had")
+	}
+	if _, ok := parsed(t, former).FormerPeer(); ok {
+		t.Error("a file that embeds none has a former peer secret")
+	}
 
 	for _, at := range []time.Time{h.Created.Add(keyset.MaxOverlap), h.Created.Add(100 * time.Hour)} {
 		if _, err := s.Open(older, at); !errors.Is(err, keyset.ErrExpiredToken) {

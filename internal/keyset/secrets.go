@@ -129,14 +129,19 @@ func (s *Secrets) URL() string { return s.header.URL }
 // Previous tells whether the token was the former one, and has opened the embedded file.
 func (s *Secrets) Previous() bool { return s.previous }
 
-// Invitation makes the invitation that a generation has made or makes: this one or the one before it. ErrKeyGone for
-// others, ErrInvitation.
+// Invitation makes the invitation that a generation has made or makes: this one or the one before it. Its link names the
+// account's root of trust. ErrKeyGone for others, ErrInvitation.
 func (s *Secrets) Invitation(generation int, who Invited) (Invitation, error) {
+	key := InvitationKey{}
 	switch generation {
 	case s.header.Generation:
-		return s.invitation.Invitation(generation, who)
+		key = s.invitation
 	case s.header.Generation - 1:
-		return s.before.Invitation(generation, who)
+		key = s.before
 	}
-	return Invitation{}, ErrKeyGone
+	i, err := key.Invitation(generation, who)
+	if err != nil {
+		return i, err
+	}
+	return i.Pinned(s.header.Root), nil
 }

@@ -228,6 +228,14 @@ func (s *Session) PeerKey(purpose string) ([32]byte, error) {
 	return derive(s.peer[:], nil, join(peerLabel, purpose))
 }
 
+// FormerPeer returns what all share who have the file that this one embeds for an overlap; ok: it embeds one.
+func (s *Session) FormerPeer() (peer [32]byte, ok bool) {
+	if s.previous == nil {
+		return peer, false
+	}
+	return s.previous.peer, true
+}
+
 // String redacts.
 func (s *Session) String() string {
 	return fmt.Sprintf("scimsession of account %s, generation %d", s.header.Account, s.header.Generation)

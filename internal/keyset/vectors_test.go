@@ -141,7 +141,7 @@ type keysVector struct {
 	Kit          string            `json:"kit"`
 
 	Message []byte `json:"message"` // "hello", sealed for the context "greeting"
-	Grant   []byte `json:"grant"`
+	Grant   []byte `json:"grant"`   // of version 1, which is not written any more
 }
 
 func TestKeys1(t *testing.T) {
@@ -167,7 +167,6 @@ func TestKeys1(t *testing.T) {
 	var v keysVector
 	golden(t, "keys1.json", func() any {
 		fresh := want
-		fresh.Grant = granted(t, grantor, seed(t, 3), k.Public())
 		if fresh.Message, err = k.Public().Seal("greeting", []byte("hello")); err != nil {
 			t.Fatal(err)
 		}
@@ -190,4 +189,32 @@ func TestKeys1(t *testing.T) {
 	if diff := cmp.Diff(want, v); diff != "" {
 		t.Errorf("the same seeds make something else than they did (-now +then):\n%s", diff)
 	}
+}
+
+// TestGrants2 opens what version 2 has written: grants that were made at once, each by itself.
+func TestGrants2(t *testing.T) {
+	t.Parallel()
+	me, grantor, list := keys(t, 1), keys(t, 2), siblings(t, 3)
+	var v [][]byte
+	golden(t, "grants2.json", func() any { return grants(t, grantor, list, me.Public()) }, &v)
+	if len(v) != len(list) {
+		t.Fatalf("%d grants", len(v))
+	}
+	for i, s := range list {
+		got, err := me.OpenGrant(v[i], account, s.Key, userKey, func(s keyset.Signer) bool { return s == grantor.Signer() })
+		if err != nil || !got.Equal(s.Seed) {
+			t.Errorf("%s: %v", s.Key, err)
+		}
+	}
+}
+
+// grantsOnRecord are grants of every version that has been written, of seed 3 for groupKey, by the keys of seed 2 to
+// userKey's, which are those of seed 1.
+func grantsOnRecord(t testing.TB) map[string][]byte {
+	t.Helper()
+	var one keysVector
+	var two [][]byte
+	golden(t, "keys1.json", nil, &one)
+	golden(t, "grants2.json", nil, &two)
+	return map[string][]byte{"version 1": one.Grant, "version 2": two[0]}
 }

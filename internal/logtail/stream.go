@@ -58,7 +58,7 @@ func (t *Tail) Run(ctx context.Context) {
 		}
 		pause(ctx, gather)
 		for c := range classes {
-			t.flush(ctx, c)
+			t.flush(context.WithoutCancel(ctx), c) // at the end too: those are the last words
 		}
 	}
 }

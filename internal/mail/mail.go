@@ -78,8 +78,9 @@ type Config struct {
 
 // Sender sends invitations. Several may use it at once.
 type Sender struct {
-	c    Config
-	from *mail.Address
+	c        Config
+	from     *mail.Address
+	tlsFirst bool // TLS begins with the connection
 }
 
 // New makes a Sender. It connects to nobody yet. ErrConfig.
@@ -107,7 +108,7 @@ func New(c Config) (*Sender, error) {
 		return nil, fmt.Errorf("%w: user name and password belong together", ErrConfig)
 	}
 	from.Name = oneLine(from.Name)
-	return &Sender{c, from}, nil
+	return &Sender{c, from, c.Port == tlsPort}, nil
 }
 
 // Invitation is a mail to somebody who is to join an account.
@@ -151,7 +152,7 @@ func (s *Sender) client() (*gomail.Client, error) {
 		gomail.WithHELO(domainOf(s.from.Address)),
 	}
 	switch {
-	case s.c.Port == tlsPort:
+	case s.tlsFirst:
 		options = append(options, gomail.WithSSL())
 	case loopback(s.c.Host):
 		options = append(options, gomail.WithTLSPolicy(gomail.TLSOpportunistic))

@@ -38,8 +38,14 @@ type server struct {
 	user   string
 }
 
-// start starts a mail server; with TLS from the first byte, or by STARTTLS, or without.
+// start starts a mail server, with STARTTLS or without.
 func start(t *testing.T, cert *tls.Certificate, insecure bool) *server {
+	t.Helper()
+	return serve(t, cert, insecure, false)
+}
+
+// serve starts a mail server; with TLS from the first byte, or by STARTTLS, or without.
+func serve(t *testing.T, cert *tls.Certificate, insecure, tlsFirst bool) *server {
 	t.Helper()
 	s := &server{}
 	h := smtp.NewServer(s)
@@ -52,6 +58,9 @@ func start(t *testing.T, cert *tls.Certificate, insecure bool) *server {
 		t.Fatal(err)
 	}
 	s.port = l.Addr().(*net.TCPAddr).Port
+	if tlsFirst {
+		l = tls.NewListener(l, h.TLSConfig)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -252,6 +261,50 @@ func TestSend(t *testing.T) {
 	plain := start(t, nil, true) // on this machine
 	if err := sender(t, mail.Config{Host: "127.0.0.1", Port: plain.port}).Send(t.Context(), i); err != nil || len(plain.mails()) != 1 {
 		t.Errorf("without TLS on this machine: %v", err)
+	}
+}
+
+// TestImplicitTLS: on port 465 TLS begins with the connection, and nothing is said before it; on others it does not.
+func TestImplicitTLS(t *testing.T) {
+	t.Parallel()
+	cert, pool := certificate(t)
+	roots := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	login := mail.Config{Host: "localhost", Port: 465, TLS: roots, Username: "bridge", Password: "open sesame"}
+	implicit := sender(t, login)
+	login.Port = 587
+	explicit := sender(t, login)
+	if !mail.TLSFirst(implicit) || mail.TLSFirst(explicit) {
+		t.Errorf("TLS first on 465: %t, on 587: %t", mail.TLSFirst(implicit), mail.TLSFirst(explicit))
+	}
+	s := serve(t, cert, false, true)
+	if err := mail.OnPort(implicit, s.port).Send(t.Context(), invitation()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.mails(); len(got) != 1 || s.user != "bridge" || !strings.Contains(read(t, got[0]).plain, invitation().Link) {
+		t.Errorf("%d mails of %q", len(got), s.user)
+	}
+	// Where both sides wait for the other to begin, patience ends.
+	login.Timeout = time.Second
+	explicit = sender(t, login)
+	login.Port = 465
+	implicit = sender(t, login)
+	login.TLS = nil // the system's certificates
+	for name, try := range map[string]struct {
+		from *mail.Sender
+		to   *server
+	}{
+		"a certificate that nobody knows":   {sender(t, login), serve(t, cert, false, true)},
+		"a server that begins in the clear": {implicit, start(t, cert, false)},
+		"a server that has no TLS":          {implicit, start(t, nil, true)},
+		"STARTTLS where there is only TLS":  {explicit, serve(t, cert, false, true)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := mail.OnPort(try.from, try.to.port).Send(t.Context(), invitation())
+			if !errors.Is(err, mail.ErrTemporary) || len(try.to.mails()) > 0 || strings.Contains(fmt.Sprint(err), "open sesame") {
+				t.Errorf("%v, %d mails", err, len(try.to.mails()))
+			}
+		})
 	}
 }
 

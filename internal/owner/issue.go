@@ -59,7 +59,7 @@ func (o *Owner) Issue(ctx context.Context, a Account, c Credentials) (Issued, er
 	}
 	signer := k.Signer()
 	n := account.NewGeneration{
-		Generation: account.Generation{Number: out.Generation, Integration: integration, Signer: signer[:], Attestation: o.attest(keyset.GenerationClaim{
+		Generation: account.Generation{Number: out.Generation, Integration: integration, Token: out.Token.KeyID(), Signer: signer[:], Attestation: o.attest(keyset.GenerationClaim{
 			Account: o.account, Integration: integration, Generation: out.Generation, Public: k.Public(),
 		})},
 		Overlap: c.Overlap,

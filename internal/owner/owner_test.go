@@ -166,6 +166,10 @@ func (s *session) Own(ctx context.Context) (account.Own, error) {
 	return s.site.Own(ctx, s.m.id, time.Now().Add(time.Second))
 }
 
+func (s *session) ConfirmName(ctx context.Context, name string) error {
+	return s.ConfirmOwnName(ctx, s.m.id, time.Now().Add(time.Second), name)
+}
+
 func (s *session) Standing(ctx context.Context) (account.Info, [][]byte, error) {
 	info, err := s.Describe(ctx)
 	if err != nil {

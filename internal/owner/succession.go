@@ -46,7 +46,8 @@ func (o *Owner) recoveryInvitation(user, email string, number int) (keyset.Invit
 	if err != nil {
 		return keyset.Invitation{}, err
 	}
-	return k.Invitation(recoveryGeneration, keyset.Invited{Account: o.account, User: user, Email: email, Number: number})
+	i, err := k.Invitation(recoveryGeneration, keyset.Invited{Account: o.account, User: user, Email: email, Number: number})
+	return i.Pinned(o.root), err
 }
 
 // Recover lets a person make new keys, and returns the link for it, for the owner to hand over. Until Readmit the person

@@ -22,6 +22,9 @@ type Account interface {
 	SignIn(ctx context.Context, accountID, user string, sign func(keyset.ChallengeClaim) ([]byte, error)) error
 	// Own reads the person's own keys, and the grants of the groups that he or she is in.
 	Own(ctx context.Context) (account.Own, error)
+	// ConfirmName settles the change of the person's own user name to one that he or she has seen. account.ErrState where
+	// none waits, account.ErrRevision where it is another one.
+	ConfirmName(ctx context.Context, name string) error
 	// Standing reads the account's name and root, and the statements by which the keys of groups are judged.
 	Standing(ctx context.Context) (account.Info, [][]byte, error)
 }
@@ -33,6 +36,9 @@ type Member struct {
 	serial int
 	trust  *keyset.Trust
 	groups []account.OwnGroup
+	// The names that the person signs in with, and that the identity provider has named; other than that while it waits to
+	// be confirmed.
+	signIn, userName string
 }
 
 // Enter signs a person in with kit and password, and opens the person's keys. It takes half a second. ErrForeign,
@@ -66,8 +72,21 @@ func Enter(ctx context.Context, a Account, kit keyset.Kit, password string) (*Me
 	if m.keys, err = Open(kit, unlock, own.Keys); err != nil {
 		return nil, err
 	}
-	m.serial, m.groups = own.Keys.Serial, own.Groups
+	m.serial, m.groups, m.signIn, m.userName = own.Keys.Serial, own.Groups, own.SignInName, own.UserName
 	return m, nil
+}
+
+// Names are what the person signs in with, and the new one that waits to be confirmed; "" where none does.
+func (m *Member) Names() (now, waits string) {
+	if m.signIn == m.userName || m.signIn == "" {
+		return m.userName, ""
+	}
+	return m.signIn, m.userName
+}
+
+// ConfirmName confirms the name that Names shows to be waiting. account.ErrState, account.ErrRevision.
+func (m *Member) ConfirmName(ctx context.Context, a Account) error {
+	return a.ConfirmName(ctx, m.userName)
 }
 
 // signs answers challenges for the kit's person in the kit's account, and no others.

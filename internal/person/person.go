@@ -3,7 +3,7 @@
 //
 // It believes nothing because an account service says so. Trust begins in the root that the emergency kit names; what
 // was pinned there when the person joined, the service cannot exchange later. The joining itself believes the root that
-// it is shown.
+// the link names, and where that names none, the one that it is shown.
 //
 // It knows no network: it is given what an account keeps, and returns what an account is to keep.
 package person
@@ -22,6 +22,7 @@ import (
 var (
 	ErrForeign  = errors.New("the emergency kit is of another account or person")
 	ErrRoot     = errors.New("the account names another root of trust than the emergency kit")
+	ErrLinkRoot = errors.New("the account shows another root of trust than the link was made for")
 	ErrLink     = errors.New("the link is of another account or person than the invitation that was found")
 	ErrSignIn   = errors.New("signing in was refused")
 	ErrPassword = errors.New("the password is too short")
@@ -76,15 +77,26 @@ func NewSecrets(accountID, user string, serial int, password string, rand io.Rea
 	return s, account.PersonKeys{Serial: serial, Public: s.Keys.Public().Bytes(), Sealed: sealed, SignIn: signIn[:]}, nil
 }
 
+// Judge tells whether what an account shows to the holder of a link is what the link was made for. ErrLink, ErrRoot,
+// ErrLinkRoot.
+func Judge(i keyset.Invitation, j account.Joining) error {
+	switch {
+	case j.Account != i.Account() || j.UserID != i.User():
+		return ErrLink
+	case len(j.Root) != len(keyset.Signer{}):
+		return fmt.Errorf("%w: the account shows none", ErrRoot)
+	case !i.Trusts(keyset.Signer(j.Root)):
+		return ErrLinkRoot
+	}
+	return nil
+}
+
 // Accept makes the keys with which the holder of a link accepts, and the emergency kit. origin is the address of the
-// account service, which the link begins with. ErrLink, ErrPassword.
+// account service, which the link begins with. Errors of Judge; ErrPassword.
 func Accept(i keyset.Invitation, j account.Joining, origin, password string, rand io.Reader) (account.Proposal, keyset.Kit, error) {
 	var p account.Proposal
-	if j.Account != i.Account() || j.UserID != i.User() {
-		return p, keyset.Kit{}, ErrLink
-	}
-	if len(j.Root) != len(keyset.Signer{}) {
-		return p, keyset.Kit{}, fmt.Errorf("%w: the account shows none", ErrRoot)
+	if err := Judge(i, j); err != nil {
+		return p, keyset.Kit{}, err
 	}
 	s, keys, err := NewSecrets(j.Account, j.UserID, j.Serial, password, rand)
 	if err != nil {

@@ -44,6 +44,7 @@ type Conn struct {
 
 	client atomic.Pointer[rueidis.Client] // nil while the server is away
 	lost   chan error                     // why client has been given up, from whoever found out
+	dials  atomic.Int64
 
 	mu    sync.Mutex // guards state
 	state State
@@ -133,6 +134,10 @@ func gone(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, rueidis.ErrClosing) || errors.Is(err, net.ErrClosed)
 }
 
+// Epoch grows with every connection that is made. Who finds it changed may have been cut off, or speak to a server that
+// has forgotten what it was told.
+func (c *Conn) Epoch() int64 { return c.dials.Load() }
+
 // State is how the connection is.
 func (c *Conn) State() State {
 	c.mu.Lock()
@@ -196,6 +201,7 @@ func (c *Conn) connect(ctx context.Context) (rueidis.Client, error) {
 		Dialer: net.Dialer{Timeout: connectTime, KeepAlive: noKeepAlive}, ConnWriteTimeout: answerTime,
 		ReadBufferEachConn: bufferSize, WriteBufferEachConn: bufferSize, RingScaleEachConn: ringScale, PipelineMultiplex: oneConn,
 		DialCtxFn: func(within context.Context, address string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
+			c.dials.Add(1)
 			within, cancel := context.WithCancel(within)
 			defer cancel()
 			defer context.AfterFunc(ctx, cancel)()

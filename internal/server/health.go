@@ -15,10 +15,11 @@ const reportLife = 10 * time.Minute
 
 // Report is what a component says of itself.
 type Report struct {
-	Source string
-	Detail string // for people; may be empty when healthy
-	Time   time.Time
-	State  string // Healthy, or a word for what is wrong
+	Source   string
+	Detail   string // for people; may be empty when healthy
+	Progress string // of long work that is under way, without names; empty: of none
+	Time     time.Time
+	State    string // Healthy, or a word for what is wrong
 }
 
 // The states of a report. The original documents the first only.
@@ -58,10 +59,11 @@ type document struct {
 }
 
 type report struct {
-	Source  string `json:"source"`
-	Time    string `json:"time"`
-	Expires string `json:"expires"`
-	State   string `json:"state"`
+	Source   string `json:"source"`
+	Time     string `json:"time"`
+	Expires  string `json:"expires"`
+	State    string `json:"state"`
+	Progress string `json:"progress,omitempty"` // ours: the original documents the others
 }
 
 // answer writes the reports: 200 when all are healthy, else 503.
@@ -72,7 +74,7 @@ func (h *Health) answer(w http.ResponseWriter, r *http.Request) {
 		if rep.State != Healthy {
 			status = http.StatusServiceUnavailable
 		}
-		doc.Reports = append(doc.Reports, report{rep.Source, stamp(rep.Time), stamp(rep.Time.Add(reportLife)), rep.State})
+		doc.Reports = append(doc.Reports, report{rep.Source, stamp(rep.Time), stamp(rep.Time.Add(reportLife)), rep.State, rep.Progress})
 	}
 	body, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {

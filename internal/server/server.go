@@ -33,6 +33,10 @@ import (
 // LevelTrace is below debug: also what was asked for, with the names and addresses in it.
 const LevelTrace = slog.LevelDebug - 4
 
+// strictTransport has browsers come by HTTPS only, for a year (RFC 6797), where the bridge itself terminates TLS. What
+// else is served below its name is not ours to say.
+const strictTransport = "max-age=31536000"
+
 // Config is what New needs.
 type Config struct {
 	Provider scimapi.Provider // nil: no scimsession is configured, so that there is nothing to serve
@@ -80,6 +84,9 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	id := requestID(r)
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.TLS != nil {
+		w.Header().Set("Strict-Transport-Security", strictTransport)
+	}
 	if s.draining.Load() {
 		w.Header().Set("Connection", "close") // a balancer of connections does not see /ready
 	}

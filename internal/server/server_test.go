@@ -41,6 +41,22 @@ func get(s http.Handler, path string, headers ...string) *httptest.ResponseRecor
 	return w
 }
 
+// TestStrictTransport: who has come by HTTPS of the bridge's own is told to stay with it; what a proxy brings is the proxy's.
+func TestStrictTransport(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &bytes.Buffer{})
+	own := httptest.NewRequest(http.MethodGet, "https://scim.example.com/ping", nil)
+	plain := httptest.NewRequest(http.MethodGet, "http://scim.example.com/ping", nil)
+	plain.Header.Set("X-Forwarded-Proto", "https")
+	for r, want := range map[*http.Request]string{own: "max-age=31536000", plain: ""} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if got := w.Header().Get("Strict-Transport-Security"); got != want {
+			t.Errorf("%s: %q, want %q", r.URL, got, want)
+		}
+	}
+}
+
 // TestHealth holds the answer to the original's documented form, letter by letter.
 func TestHealth(t *testing.T) {
 	t.Parallel()
@@ -62,6 +78,13 @@ func TestHealth(t *testing.T) {
   "retrievedAt": "2026-11-24T12:00:00Z"
 }
 `
+	// Of what is under way it says how far it has come, in a member of our own.
+	busy := newServer(t, &bytes.Buffer{}, func(context.Context) server.Report {
+		return server.Report{Source: "ConfirmationWatcher", Time: noon, State: server.Healthy, Progress: "new key: 3,120 of 10,000"}
+	})
+	if w := get(busy, "/health", "Authorization", "Bearer monitor"); w.Code != 200 || !strings.Contains(w.Body.String(), `"progress": "new key: 3,120 of 10,000"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 	for state2, code := range map[string]int{server.Healthy: 200, server.Unhealthy: 503} {
 		state = state2
 		w := get(s, "/health", "Authorization", "Bearer monitor")

@@ -50,7 +50,10 @@ type apart struct {
 func admission(ctx context.Context, dir string, people int, w io.Writer) error {
 	a := &apart{dir: dir}
 	defer a.stop()
-	if err := errors.Join(a.start(ctx), a.provision(people)); err != nil {
+	if err := a.start(ctx); err != nil {
+		return err
+	}
+	if err := a.provision(people); err != nil {
 		return err
 	}
 	links, err := a.links(ctx)
@@ -340,7 +343,7 @@ func (a *apart) backlog(ctx context.Context, links []keyset.Invitation) (elapsed
 	return time.Since(began), cpuTime(pid) - before, err
 }
 
-// bareGrant is the CPU of what no grant can do without: sealing and signing, and before that reading the recipient's key as
+// bareGrant is the CPU of what no grant that is made by itself can do without: sealing and signing, and before that reading the recipient's key as
 // it is stored.
 func bareGrant() (seal, parse time.Duration, err error) {
 	private, err := hpke.MLKEM768X25519().GenerateKey()

@@ -339,6 +339,8 @@ type administrator interface {
 	Trust(ctx context.Context) ([][]byte, error)
 	GroupKeys(ctx context.Context, group string) ([][]byte, error)
 	GrantsOf(ctx context.Context, group string, to account.Holder) ([]account.Grant, error)
+	Rekeyings(ctx context.Context, after string, limit int) ([]account.Rekeying, error)
+	SetPolicy(ctx context.Context, p account.Policy) error
 }
 
 func (s *site) administer(ctx context.Context, act func(administrator) error) error {

@@ -78,7 +78,6 @@ type Handler struct {
 	routes  []route
 	sealers *sealers
 	limits  *limits
-	answers *answers
 	metrics *metrics
 	drained chan struct{} // closed by Drain
 	drain   func()
@@ -96,7 +95,7 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{c: c, host: hostOf(u), mux: http.NewServeMux(), limits: newLimits(c.Clock), answers: newAnswers(c.Clock), metrics: newMetrics(c.Version), drained: make(chan struct{})}
+	h := &Handler{c: c, host: hostOf(u), mux: http.NewServeMux(), limits: newLimits(c.Clock), metrics: newMetrics(c.Version), drained: make(chan struct{})}
 	h.drain = sync.OnceFunc(func() { close(h.drained) })
 	if h.sealers, err = newSealers(); err != nil {
 		return nil, err
@@ -212,6 +211,7 @@ func (h *Handler) table() []route {
 		{"POST /v1/users/{id}/confirm", integration, grantBody, slow, false, (*Handler).confirm},
 		{"POST /v1/users/{id}/reject", integration, smallBody, quick, false, (*Handler).reject},
 		{"POST /v1/groups/{id}/key", integration, grantBody, slow, false, (*Handler).keyGroup},
+		{"GET /v1/rekeyings", integration, noBody, slow, false, (*Handler).rekeyings},
 		{"GET /v1/groups/{id}/grants", integration, noBody, quick, false, (*Handler).grants},
 		{"POST /v1/contact", integration, smallBody, quick, false, (*Handler).contact},
 		{takeLease, integration, smallBody, quick, false, (*Handler).takeLease},
@@ -220,6 +220,7 @@ func (h *Handler) table() []route {
 		{"GET /v1/join/{ref}", anyone, noBody, quick, false, (*Handler).join},
 		{"POST /v1/join/{ref}", anyone, smallBody, quick, false, (*Handler).accept},
 		{"GET /v1/me", person, noBody, slow, false, (*Handler).me},
+		{"POST /v1/me/user-name", person, smallBody, quick, false, (*Handler).confirmOwnName},
 		{"GET /v1/me/account", person, noBody, quick, false, (*Handler).standing},
 
 		{"GET /join/{ref}", anyone, noBody, quick, false, (*Handler).joinPage},
@@ -354,28 +355,17 @@ func (h *Handler) answer(r *request, rt *route) ([]byte, error) {
 	return body, nil
 }
 
-// once makes a change that may have been made before. It is made to its end even if the client has gone, who will ask
-// again.
-func (h *Handler) once(r *request, rt *route) (body []byte, err error) {
+// once makes a change that may have been made before, which the account finds out. It is made to its end even if the client
+// has gone, who will ask again.
+func (h *Handler) once(r *request, rt *route) ([]byte, error) {
 	c, err := r.identify()
 	if err != nil {
 		return nil, err
 	}
-	known, end, err := h.answers.begin(r.Context(), r.account+"/"+c.Key, c.Digest)
-	if err != nil {
-		return nil, err
-	}
-	if known != nil {
-		return known.body, nil
-	}
-	ok := false
-	defer func() { end(body, ok) }() // also where it panics
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rt.timeout)
 	defer cancel()
 	r.Request = r.WithContext(account.WithCall(ctx, c))
-	body, err = h.answer(r, rt)
-	ok = err == nil
-	return body, err
+	return h.answer(r, rt)
 }
 
 // read reads the body, within the limit.

@@ -78,6 +78,19 @@ func (c *raw) signIn(t testing.TB, who map[string]any, sign func(keyset.Challeng
 	return c.post(t, "/v1/auth/session", answer)
 }
 
+// personToken signs the account's owner in.
+func personToken(t testing.TB, c *raw) string {
+	t.Helper()
+	out := (&raw{url: c.url, host: c.host, client: c.client}).signIn(t, map[string]any{"account": c.k.ID, "user": c.k.Owner.ID},
+		func(claim keyset.ChallengeClaim) []byte { return c.k.Owner.Unlock.Sign(claim) }, nil)
+	var session struct{ Token string }
+	must(t, json.Unmarshal([]byte(out.Body), &session))
+	if session.Token == "" {
+		t.Fatalf("sign-in: %+v", out)
+	}
+	return session.Token
+}
+
 func (c *raw) post(t testing.TB, path string, body any) outcome {
 	t.Helper()
 	b, err := json.Marshal(body)
@@ -198,7 +211,8 @@ func TestWrongSignaturesAreSlowedDown(t *testing.T) {
 	}
 }
 
-// TestSwappedAccounts: with a session of one account nothing of another can be reached, on any route.
+// TestSwappedAccounts: with a session of one account nothing of another can be reached, on any route, be it the
+// integration's or a person's.
 func TestSwappedAccounts(t *testing.T) {
 	t.Parallel()
 	a, b := founded(t), founded(t)
@@ -210,7 +224,14 @@ func TestSwappedAccounts(t *testing.T) {
 	made, err := b.CreateGroup(t.Context(), account.NewGroup{ID: newID(t), Name: "Engineers", Members: []string{invited.ID}})
 	must(t, err)
 	must(t, b.NewGroupKey(t.Context(), made.Group.ID))
+	// Both owners wait for a new name, the same one.
+	renamed := account.Person{UserName: "new@example.com", Email: "new@example.com"}
+	for _, k := range []*accounttest.Keyed{a, b} {
+		_, err := k.ChangeUser(t.Context(), k.Owner.ID, account.UserChange{Person: &renamed})
+		must(t, err)
+	}
 	bodies := map[string]string{
+		"POST /v1/me/user-name":               `{"userName":"new@example.com"}`,
 		"PATCH /v1/users/{id}":                `{"active":false}`,
 		"PATCH /v1/groups/{id}":               `{"name":"x"}`,
 		"POST /v1/users/{id}/invitation/sent": `{"number":1}`,
@@ -218,9 +239,13 @@ func TestSwappedAccounts(t *testing.T) {
 		"POST /v1/users/{id}/reject":          `{"number":1,"reason":"x"}`,
 		"POST /v1/groups/{id}/key":            `{"serial":1,"attestation":"AA=="}`,
 	}
-	swapped := strings.Replace(theirs.token, b.ID, a.ID, 1)
+	swapped := map[bool]string{}
+	for person, token := range map[bool]string{false: theirs.token, true: personToken(t, theirs)} {
+		swapped[person] = strings.Replace(token, b.ID, a.ID, 1)
+	}
+	people := 0
 	for _, rt := range h.Routes() {
-		if !rt.Integration {
+		if !rt.Integration && !rt.Person {
 			continue
 		}
 		method, path, _ := strings.Cut(rt.Pattern, " ")
@@ -235,7 +260,18 @@ func TestSwappedAccounts(t *testing.T) {
 				t.Errorf("%s with another account's id: %+v", rt.Pattern, got)
 			}
 		}
-		head["Authorization"] = "Bearer " + swapped
+		if rt.Person {
+			people++
+			if got := c.send(t, method, path, bodies[rt.Pattern], head); got.Status != 403 || got.Code != "session_kind" {
+				t.Errorf("an integration at %s: %+v", rt.Pattern, got)
+			}
+		} else {
+			head["Authorization"] = "Bearer " + personToken(t, c)
+			if got := c.send(t, method, path, bodies[rt.Pattern], head); got.Status != 403 || got.Code != "session_kind" {
+				t.Errorf("a person at %s: %+v", rt.Pattern, got)
+			}
+		}
+		head["Authorization"] = "Bearer " + swapped[rt.Person]
 		if got := c.send(t, method, path, bodies[rt.Pattern], head); got.Status != 401 || got.Code != "session_invalid" {
 			t.Errorf("%s with a session that names another account: %+v", rt.Pattern, got)
 		}
@@ -244,8 +280,13 @@ func TestSwappedAccounts(t *testing.T) {
 			t.Errorf("%s without a session: %+v", rt.Pattern, got)
 		}
 	}
-	if got := c.send(t, "GET", "/v1/me", "", nil); got.Status != 403 || got.Code != "session_kind" {
-		t.Errorf("an integration at a person's route: %+v", got)
+	if people != 3 {
+		t.Errorf("%d routes are people's", people)
+	}
+	for _, k := range []*accounttest.Keyed{a, b} {
+		if u, err := k.Person(t.Context(), k.Owner.ID); err != nil || u.SignInName != accounttest.KeyedOwner {
+			t.Errorf("somebody else has confirmed a name: %+v %v", u, err)
+		}
 	}
 	page, err := a.Users(t.Context(), account.Query{Limit: 10})
 	must(t, err)
@@ -262,19 +303,27 @@ func TestOnce(t *testing.T) {
 	t.Parallel()
 	k := founded(t)
 	url, _ := serve(t, nil, k)
-	restarted, _ := serve(t, nil, k) // another process, which has kept no answers
+	restarted, _ := serve(t, nil, k) // another process
 	c, c2 := newRaw(t, url, k), newRaw(t, restarted, k)
 	u, err := k.Invite(t.Context(), account.Invitation{ID: newID(t), Person: account.Person{UserName: "ada@example.com"}})
 	must(t, err)
-	group := `{"id":"` + newID(t) + `","name":"Engineers"}`
+	group := `{"id":"` + newID(t) + `","name":"Engineers","members":["` + u.ID + `","` + newID(t) + `"]}`
 	head := map[string]string{"Idempotency-Key": newID(t)}
 	first := c.send(t, "POST", "/v1/groups", group, head)
 	again := c.send(t, "POST", "/v1/groups", group, head)
 	if first.Status != 200 || first.Body != again.Body {
 		t.Errorf("first %+v, again %+v", first, again)
 	}
-	if got := c2.send(t, "POST", "/v1/groups", group, head); got.Status != 200 {
-		t.Errorf("after a restart: %+v", got)
+	if got := c2.send(t, "POST", "/v1/groups", group, head); got.Body != first.Body || !strings.Contains(got.Body, `"unknown":["`) {
+		t.Errorf("another process: %+v, want %s", got, first.Body)
+	}
+	var made struct{ Group struct{ ID string } }
+	must(t, json.Unmarshal([]byte(first.Body), &made))
+	change := map[string]string{"Idempotency-Key": newID(t)}
+	patch := `{"steps":[{"kind":"add","users":["` + k.Owner.ID + `","` + newID(t) + `"]}],"show":10}`
+	added := c.send(t, "PATCH", "/v1/groups/"+made.Group.ID, patch, change)
+	if got := c2.send(t, "PATCH", "/v1/groups/"+made.Group.ID, patch, change); got.Body != added.Body || !strings.Contains(got.Body, `"members":[{`) {
+		t.Errorf("another process: %+v, want %s", got, added.Body)
 	}
 	for _, way := range []*raw{c, c2} {
 		if got := way.send(t, "POST", "/v1/groups", `{"id":"`+newID(t)+`","name":"Poets"}`, head); got.Status != 409 || got.Code != "idempotency_mismatch" {
@@ -434,9 +483,31 @@ func TestPerson(t *testing.T) {
 	if info.ID != k.ID || len(trust) < 6 {
 		t.Errorf("standing %+v, %d statements", info, len(trust))
 	}
+	renamed := account.Person{UserName: "lovelace@example.com", Email: "lovelace@example.com", Name: "Ada"}
+	_, err = r.ChangeUser(ctx, u.ID, account.UserChange{Person: &renamed})
+	must(t, err)
+	if own, err = p.Own(ctx); err != nil || own.UserName != renamed.UserName || own.SignInName != "ada@example.com" {
+		t.Errorf("with an address that waits: %+v %v", own, err)
+	}
+	if err := p.ConfirmName(ctx, "eve@example.com"); !errors.Is(err, account.ErrRevision) {
+		t.Errorf("an address that nobody has named: %v", err)
+	}
+	for range 2 {
+		must(t, p.ConfirmName(ctx, renamed.UserName))
+	}
+	again, err := accountapi.NewPerson(accountapi.PersonConfig{URL: url})
+	must(t, err)
+	defer again.Close()
+	must(t, again.SignIn(ctx, k.ID, renamed.UserName, sign))
+	if err := again.SignIn(ctx, k.ID, "ada@example.com", sign); !errors.Is(err, accountapi.ErrSignIn) {
+		t.Errorf("with the old address: %v", err)
+	}
 	active := false
 	_, err = r.ChangeUser(ctx, u.ID, account.UserChange{Active: &active})
 	must(t, err)
+	if err := p.ConfirmName(ctx, renamed.UserName); !errors.Is(err, account.ErrState) {
+		t.Errorf("suspended: %v", err)
+	}
 	if _, err := p.Own(ctx); !errors.Is(err, account.ErrState) {
 		t.Errorf("after the suspension: %v", err)
 	}
@@ -470,12 +541,34 @@ func TestGenerations(t *testing.T) {
 	if !errors.Is(err, account.ErrGeneration) || errors.Is(err, account.ErrUnavailable) {
 		t.Errorf("a session of old credentials: %v", err)
 	}
-	if _, err = remote(t, url, nil, &accounttest.Keyed{ID: k.ID, Integration: k.Integration, Newest: 2, Keyset: k.Keyset}).Describe(t.Context()); err == nil || errors.Is(err, account.ErrGeneration) {
+	if _, err = remote(t, url, nil, &accounttest.Keyed{ID: k.ID, Integration: k.Integration, Newest: 2, Keyset: k.Keyset}).Describe(t.Context()); !errors.Is(err, accountapi.ErrRefused) || errors.Is(err, account.ErrGeneration) || !strings.Contains(err.Error(), "generation 2") {
 		t.Errorf("old credentials without their key: %v", err)
 	}
 	must(t, k.Deactivate(t.Context(), false))
 	if _, err = remote(t, url, nil, k).Describe(t.Context()); !errors.Is(err, account.ErrGeneration) || !strings.Contains(err.Error(), "generation 3") {
 		t.Errorf("signing in when deactivated: %v", err)
+	}
+}
+
+// TestHeld: a change that the guard holds says the same from afar, also when it makes sense to ask again.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	k := founded(t)
+	url, _ := serve(t, nil, k)
+	r := remote(t, url, nil, k)
+	must(t, k.SetPolicy(t.Context(), account.Policy{Guard: account.GuardHold}))
+	var last error
+	no := false
+	for i := range 6 {
+		u, err := r.Invite(t.Context(), account.Invitation{ID: newID(t), Person: account.Person{UserName: newID(t)}})
+		must(t, err)
+		if _, last = r.ChangeUser(t.Context(), u.ID, account.UserChange{Active: &no}); last != nil && i < 5 {
+			t.Fatalf("person %d: %v", i, last)
+		}
+	}
+	var held *account.HeldError
+	if !errors.As(last, &held) || held.Retry != 10*time.Minute || held.Reason == "" {
+		t.Errorf("held: %+v %v", held, last)
 	}
 }
 

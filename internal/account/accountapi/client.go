@@ -101,6 +101,11 @@ func (c *Client) AllGroups(ctx context.Context, after string, limit int) ([]acco
 	return call[[]account.Group](ctx, c, "groups", arguments{After: after, Limit: limit})
 }
 
+// Rekeyings lists the groups whose newest key has not reached all of their members yet.
+func (c *Client) Rekeyings(ctx context.Context, after string, limit int) ([]account.Rekeying, error) {
+	return call[[]account.Rekeying](ctx, c, "rekeyings", arguments{After: after, Limit: limit})
+}
+
 // SetState sets a user's state.
 func (c *Client) SetState(ctx context.Context, id string, s account.State) (account.User, error) {
 	return call[account.User](ctx, c, "set-state", arguments{ID: id, State: s})
@@ -149,8 +154,8 @@ func (c *Client) Export(ctx context.Context, w io.Writer) error {
 }
 
 // NextGeneration begins a new generation of credentials.
-func (c *Client) NextGeneration(ctx context.Context) (int, error) {
-	return call[int](ctx, c, "next-generation", arguments{})
+func (c *Client) NextGeneration(ctx context.Context, g account.Generation) (int, error) {
+	return call[int](ctx, c, "next-generation", arguments{}.with(g))
 }
 
 // with puts a value among the arguments.

@@ -88,7 +88,7 @@ func sent[T any](in T) (out T) {
 func DecodeAny(raw []byte) {
 	for _, into := range []any{
 		&wireSubject{}, &wireSignIn{}, &wireInvite{}, &wireUserChange{}, &wireNewGroup{}, &wireGroupChange{}, &wireQuery{}, &wireOpening{},
-		&wireConfirmation{}, &wireGroupKey{}, &wireProposal{}, &wireContact{}, &wireLeaseAsk{},
+		&wireConfirmation{}, &wireGroupKey{}, &wireProposal{}, &wireContact{}, &wireLeaseAsk{}, &wireUserName{},
 	} {
 		_ = decode(raw, into)
 	}

@@ -279,6 +279,15 @@ func (h *Handler) keyGroup(r *request) (any, error) {
 	})
 }
 
+func (h *Handler) rekeyings(r *request) (any, error) {
+	limit, err := r.number("limit", defaultPage, maxPage)
+	if err != nil {
+		return nil, err
+	}
+	list, err := r.service.Rekeyings(r.Context(), r.URL.Query().Get("after"), int(limit))
+	return mapped(list, func(k *account.Rekeying) wireRekeying { return wireRekeying(*k) }), err
+}
+
 func (h *Handler) grants(r *request) (any, error) {
 	serial, err := r.number("serial", 0, 1<<31-1)
 	if err != nil {

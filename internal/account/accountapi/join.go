@@ -91,6 +91,14 @@ func (h *Handler) me(r *request) (any, error) {
 	return fromOwn(&own), err
 }
 
+func (h *Handler) confirmOwnName(r *request) (any, error) {
+	var in wireUserName
+	if err := r.decode(&in); err != nil {
+		return nil, err
+	}
+	return nil, r.service.ConfirmOwnName(r.Context(), r.session.Subject, began(r.session), in.UserName)
+}
+
 func (h *Handler) standing(r *request) (any, error) {
 	info, err := r.service.Describe(r.Context())
 	if err != nil {

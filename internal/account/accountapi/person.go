@@ -86,6 +86,18 @@ func (p *Person) Own(ctx context.Context) (account.Own, error) {
 	return out.own(), err
 }
 
+// ConfirmName settles the change of the person's own user name to one that he or she has seen. The same call again changes
+// nothing. account.ErrState, account.ErrRevision.
+func (p *Person) ConfirmName(ctx context.Context, name string) error {
+	body, err := encode(wireUserName{name})
+	if err != nil {
+		return err
+	}
+	return p.repeat(ctx, func() error {
+		return p.try(ctx, exchange{method: http.MethodPost, path: "/v1/me/user-name", body: body}, p.token, nil)
+	})
+}
+
 // Standing reads the account's name and root, and the statements by which the keys of groups are judged.
 func (p *Person) Standing(ctx context.Context) (account.Info, [][]byte, error) {
 	var out wireStanding

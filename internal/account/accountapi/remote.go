@@ -52,6 +52,9 @@ type remoteSession struct {
 // renewAhead is how long before its end a session is renewed. Until then the old one serves.
 const renewAhead = 3 * time.Minute
 
+// ErrRefused means that the account service does not know the keys that the bridge signs in with.
+var ErrRefused = errors.New("the account service does not know the keys of this scimsession")
+
 // ErrLocked means that nothing has unlocked the bridge yet, so that it cannot sign in. It wraps account.ErrUnavailable.
 var ErrLocked = fmt.Errorf("%w: the bridge is locked, and cannot sign in at the account until the bearer token is presented", account.ErrUnavailable)
 
@@ -159,6 +162,9 @@ func (r *Remote) signIn(ctx context.Context, who *Credentials) (remoteSession, e
 		})
 	if errors.Is(err, account.ErrGeneration) {
 		return remoteSession{}, fmt.Errorf("%w: the scimsession is of generation %d. Give the bridge the newest one", account.ErrGeneration, who.Generation)
+	}
+	if refusal := (*problemError)(nil); errors.As(err, &refusal) && refusal.Code == codeSignInRefused {
+		return remoteSession{}, fmt.Errorf("%w, which is of generation %d of its integration. If the account has been restored from a backup, these credentials may have been lost with it, and others made under the same number: give the bridge the newest scimsession, and the identity provider the newest token", ErrRefused, who.Generation)
 	}
 	life := time.Duration(session.ExpiresIn) * time.Second
 	return remoteSession{session.Token, who.Generation, began.Add(life - min(renewAhead, life/2)), began.Add(life)}, err

@@ -89,6 +89,12 @@ func (r *Remote) KeyGroup(ctx context.Context, group string, k account.GroupKey)
 	return r.act(ctx, path, wireGroupKey{k.Serial, k.Attestation, mapped(k.Grants, fromGrant)})
 }
 
+// Rekeyings lists the groups whose newest key has not reached all of their members yet.
+func (r *Remote) Rekeyings(ctx context.Context, after string, limit int) ([]account.Rekeying, error) {
+	list, err := read[[]wireRekeying](ctx, r, "/v1/rekeyings", url.Values{"after": {after}, "limit": {strconv.Itoa(limit)}})
+	return mapped(list, func(k *wireRekeying) account.Rekeying { return account.Rekeying(*k) }), err
+}
+
 // GrantsOf lists the grants of a group to a holder.
 func (r *Remote) GrantsOf(ctx context.Context, group string, to account.Holder) ([]account.Grant, error) {
 	path, err := at(groupsPath, group, "/grants")

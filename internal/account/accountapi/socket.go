@@ -24,6 +24,9 @@ type Administrator interface {
 	Person(ctx context.Context, idOrName string) (account.User, error)
 	// AllGroups lists groups of every kind, strictly after an id, at most limit.
 	AllGroups(ctx context.Context, after string, limit int) ([]account.Group, error)
+	// Rekeyings lists the groups whose newest key has not reached all of their members yet, strictly after an id, at most
+	// limit.
+	Rekeyings(ctx context.Context, after string, limit int) ([]account.Rekeying, error)
 	SetState(ctx context.Context, id string, s account.State) (account.User, error)
 	// Protect marks a user as nobody's to suspend through the integration; an empty reason takes the mark away.
 	Protect(ctx context.Context, id, reason string) (account.User, error)
@@ -36,8 +39,8 @@ type Administrator interface {
 	Backup(ctx context.Context, path string) error
 	Export(ctx context.Context, w io.Writer) error
 	// NextGeneration begins a new generation of the integration's credentials and returns its number, in an account
-	// without keys.
-	NextGeneration(ctx context.Context) (int, error)
+	// without keys. It takes integration and token.
+	NextGeneration(ctx context.Context, g account.Generation) (int, error)
 
 	Keeper
 	Owner
@@ -118,6 +121,9 @@ var acts = map[string]func(context.Context, Administrator, arguments) (any, erro
 	"groups": func(ctx context.Context, a Administrator, in arguments) (any, error) {
 		return a.AllGroups(ctx, in.After, in.Limit)
 	},
+	"rekeyings": func(ctx context.Context, a Administrator, in arguments) (any, error) {
+		return a.Rekeyings(ctx, in.After, in.Limit)
+	},
 	"set-state": func(ctx context.Context, a Administrator, in arguments) (any, error) {
 		return a.SetState(ctx, in.ID, in.State)
 	},
@@ -135,7 +141,9 @@ var acts = map[string]func(context.Context, Administrator, arguments) (any, erro
 	"backup": func(ctx context.Context, a Administrator, in arguments) (any, error) {
 		return nil, a.Backup(ctx, in.Path)
 	},
-	"next-generation": func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.NextGeneration(ctx) },
+	"next-generation": valued(func(ctx context.Context, a Administrator, _ arguments, g account.Generation) (any, error) {
+		return a.NextGeneration(ctx, g)
+	}),
 
 	"invitations": valued(func(ctx context.Context, a Administrator, in arguments, states []account.InvitationState) (any, error) {
 		return a.Invitations(ctx, states, in.After, in.Limit)

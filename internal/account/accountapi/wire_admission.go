@@ -35,6 +35,13 @@ type wireGroupKey struct {
 	Grants      []wireGrant `json:"grants,omitzero"`
 }
 
+type wireRekeying struct {
+	Group  string `json:"group"`
+	Serial int    `json:"serial"`
+	Have   int    `json:"have"`
+	Of     int    `json:"of"`
+}
+
 type wireKeys struct {
 	Serial      int    `json:"serial"`
 	Public      []byte `json:"public,omitzero"`
@@ -206,18 +213,23 @@ type wireOwn struct {
 	ID       string         `json:"id"`
 	Name     string         `json:"name,omitzero"`
 	UserName string         `json:"userName"`
+	SignIn   string         `json:"signInName,omitzero"`
 	Keys     wireKeys       `json:"keys"`
 	Groups   []wireOwnGroup `json:"groups,omitzero"`
 }
 
+type wireUserName struct {
+	UserName string `json:"userName"`
+}
+
 func fromOwn(o *account.Own) wireOwn {
-	return wireOwn{o.ID, o.Name, o.UserName, fromKeys(&o.Keys), mapped(o.Groups, func(g *account.OwnGroup) wireOwnGroup {
+	return wireOwn{o.ID, o.Name, o.UserName, o.SignInName, fromKeys(&o.Keys), mapped(o.Groups, func(g *account.OwnGroup) wireOwnGroup {
 		return wireOwnGroup{g.ID, g.Name, g.Attestation, mapped(g.Grants, fromGrant)}
 	})}
 }
 
 func (o *wireOwn) own() account.Own {
-	return account.Own{ID: o.ID, Name: o.Name, UserName: o.UserName, Keys: o.Keys.keys(), Groups: mapped(o.Groups, func(g *wireOwnGroup) account.OwnGroup {
+	return account.Own{ID: o.ID, Name: o.Name, UserName: o.UserName, SignInName: o.SignIn, Keys: o.Keys.keys(), Groups: mapped(o.Groups, func(g *wireOwnGroup) account.OwnGroup {
 		return account.OwnGroup{ID: g.ID, Name: g.Name, Attestation: g.Attestations, Grants: mapped(g.Grants, (*wireGrant).grant)}
 	})}
 }

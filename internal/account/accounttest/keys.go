@@ -318,6 +318,48 @@ func (k *Keyed) NewGroupKey(ctx context.Context, group string) error {
 	return k.KeyGroup(ctx, group, key)
 }
 
+// Adopt hands a group over as an owner does, with its key and its memberships signed.
+func (k *Keyed) Adopt(ctx context.Context, group string) (account.Group, error) {
+	h := account.Handover{Group: group}
+	members, err := k.AllMembers(ctx, group, "", 1_000_000) //nolint:mnd // all
+	if err != nil {
+		return account.Group{}, err
+	}
+	by := k.Owner.Keyset.Signer()
+	for _, m := range members {
+		signature := k.Owner.Keyset.Sign(keyset.MembershipClaim{Account: k.ID, Group: group, User: m.UserID})
+		h.Members = append(h.Members, account.Witness{User: m.UserID, Evidence: append(by[:len(by):len(by)], signature...)})
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, again := k.GroupKeys[group]
+	if !again {
+		pair, err := newKeyset()
+		if err != nil {
+			return account.Group{}, err
+		}
+		k.GroupKeys[group] = pair
+		toOwners, err := k.grant(k.Owner.Keyset, group, 1, account.Holder{Kind: account.GroupHolder, ID: k.Owners, Serial: 1}, k.GroupKeys[k.Owners].Public())
+		if err != nil {
+			return account.Group{}, err
+		}
+		h.Key = &account.GroupKey{
+			Serial: 1, Grants: []account.Grant{toOwners},
+			Attestation: attest(k.Owner.Keyset, keyset.GroupKeyClaim{Account: k.ID, Group: group, Serial: 1, Public: pair.Public()}),
+		}
+	}
+	grant, err := k.grant(k.Owner.Keyset, group, 1, account.Holder{Kind: account.IntegrationHolder, ID: k.Integration, Serial: k.Newest}, k.Keyset.Public())
+	if err != nil {
+		return account.Group{}, err
+	}
+	h.Grants = []account.Grant{grant}
+	g, err := k.HandOver(ctx, h)
+	if err != nil && !again {
+		delete(k.GroupKeys, group)
+	}
+	return g, err
+}
+
 // SetState is the administrator's, but that people get in as people do: nobody is made active without keys.
 func (k *Keyed) SetState(ctx context.Context, id string, s account.State) (account.User, error) {
 	u, err := k.Person(ctx, id)

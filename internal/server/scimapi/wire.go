@@ -2,12 +2,15 @@ package scimapi
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/scimbridge/scimbridge/scim"
@@ -16,14 +19,14 @@ import (
 	"github.com/scimbridge/scimbridge/scim/schema"
 )
 
-// retryAfter is what 429 and 503 tell the client to wait, in seconds, where nobody has set it before.
-const retryAfter = "5"
+// retryAfter is how long 429 and 503 tell the client to wait, where nobody knows better.
+const retryAfter = 5 * time.Second
 
 // WriteError answers with a SCIM error (RFC 7644 §3.12).
 func WriteError(w http.ResponseWriter, r *http.Request, e *scim.Error) {
 	h := w.Header()
 	if (e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable) && h.Get("Retry-After") == "" {
-		h.Set("Retry-After", retryAfter)
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(cmp.Or(e.Retry, retryAfter).Seconds())))) // rounded down it would be too early
 	}
 	if e.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="SCIM"`) // RFC 6750 §3

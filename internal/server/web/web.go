@@ -33,11 +33,12 @@ type Lock interface {
 
 // Report is what a component says of itself.
 type Report struct {
-	Source  string
-	Healthy bool
-	State   string
-	Detail  string
-	Time    time.Time
+	Source   string
+	Healthy  bool
+	State    string
+	Detail   string
+	Progress string // of long work that is under way
+	Time     time.Time
 }
 
 // Word is the report in the original's words.

@@ -85,6 +85,7 @@ func newSite(t *testing.T, missing *web.Missing) *site {
 			Reports: []web.Report{
 				{Source: "SCIMServer", Healthy: true, State: "healthy", Time: start.Add(time.Hour)},
 				{Source: "RedisCache", State: "unhealthy", Detail: "dial <redis>: connection refused", Time: start.Add(time.Hour)},
+				{Source: "ConfirmationWatcher", Healthy: true, State: "healthy", Progress: "new key of the group g: 3,120 of 10,000", Time: start.Add(time.Hour)},
 			},
 		},
 	}

@@ -399,7 +399,7 @@ func everything() []method {
 		}},
 		{"UpdateGroup", func(tx account.Tx, who string) (any, error) {
 			g := groupOf(g.Seq, who)
-			g.ExternalID, g.Serial = "changed by "+who, 3
+			g.ExternalID, g.Serial, g.Outdated = "changed by "+who, 3, 1
 			return do(tx.UpdateGroup(&g))
 		}},
 		{"GroupByID", func(tx account.Tx, _ string) (any, error) { return tx.GroupByID(g.ID) }},
@@ -468,6 +468,7 @@ func everything() []method {
 		{"Granted", func(tx account.Tx, _ string) (any, error) { return tx.Granted(g.Seq, u.Seq) }},
 		{"SetEvidence", func(tx account.Tx, who string) (any, error) { return do(tx.SetEvidence(g.Seq, v.Seq, []byte(who))) }},
 		{"CountGranted", func(tx account.Tx, _ string) (any, error) { return tx.CountGranted(g.Seq) }},
+		{"Rekeyings", func(tx account.Tx, _ string) (any, error) { return tx.Rekeyings("", 9) }},
 		{"PutGrant", func(tx account.Tx, who string) (any, error) {
 			return do(tx.PutGrant(g.Seq, &account.Grant{Serial: 3, To: to, Sealed: []byte(who)}))
 		}},
@@ -491,7 +492,7 @@ func everything() []method {
 		{"Attest", func(tx account.Tx, who string) (any, error) { return do(tx.Attest("kind", "subject", 1, []byte(who))) }},
 		{"Attestations", func(tx account.Tx, _ string) (any, error) { return tx.Attestations("kind", "") }},
 		{"PutGeneration", func(tx account.Tx, who string) (any, error) {
-			return do(tx.PutGeneration(&account.Generation{Number: 1, Integration: who, Created: at}))
+			return do(tx.PutGeneration(&account.Generation{Number: 1, Integration: who, Token: "token " + who, Created: at}))
 		}},
 		{"Generations", func(tx account.Tx, _ string) (any, error) { return tx.Generations() }},
 		{"GuardCount", func(tx account.Tx, who string) (any, error) {
@@ -507,6 +508,13 @@ func everything() []method {
 			}
 			return do(tx.DeleteHeld(&account.Held{Kind: "kind", Subject: "subject"}))
 		}},
+		{"PutCall", func(tx account.Tx, who string) (any, error) {
+			return do(tx.PutCall([]byte("call"), []byte(who), []byte("outcome of "+who), at))
+		}},
+		{"Call", func(tx account.Tx, _ string) (any, error) {
+			digest, outcome, err := tx.Call([]byte("call"))
+			return []any{digest, outcome}, err
+		}},
 		{"PutLease", func(tx account.Tx, who string) (any, error) {
 			return do(tx.PutLease("lease", account.Lease{Number: int64(len(who)), Holder: who, Generation: len(who)}, time.Hour))
 		}},
@@ -514,7 +522,6 @@ func everything() []method {
 			l, err := tx.Lease("lease")
 			return l.Lease, err // how much is left is another time's
 		}},
-		{"Once", func(tx account.Tx, who string) (any, error) { return tx.Once("call", []byte(who), at) }},
 		{"Forget", func(tx account.Tx, who string) (any, error) {
 			if who == "a" {
 				return nil, nil

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -96,6 +95,18 @@ func (t *tx) CountGranted(group int64) (int, error) {
 	return int(n), err
 }
 
+func (t *tx) Rekeyings(after string, n int) ([]account.Rekeying, error) {
+	var list []account.Rekeying
+	err := t.rows(`SELECT g.id, g.serial, count(*) FILTER (WHERE m.granted = g.serial), count(*) FROM groups g JOIN memberships m ON m.account = $1 AND m.group_seq = g.seq
+		WHERE g.account = $1 AND g.managed AND NOT g.privileged AND g.outdated > 0 AND g.id > $2 AND m.granted > 0 GROUP BY g.id, g.serial ORDER BY g.id`+limit(n), []any{encode(after)}, func(r pgx.Rows) error {
+		var k account.Rekeying
+		err := r.Scan((*text)(&k.Group), &k.Serial, &k.Have, &k.Of)
+		list = append(list, k)
+		return err
+	})
+	return list, err
+}
+
 func (t *tx) PutGrant(group int64, g *account.Grant) error {
 	_, err := t.exec(`INSERT INTO grants (account, group_seq, holder, holder_kind, holder_serial, serial, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (account, group_seq, holder, holder_kind, holder_serial, serial) DO UPDATE SET sealed = excluded.sealed`,
@@ -161,11 +172,11 @@ func (t *tx) Attestations(kind, subject string) ([][]byte, error) {
 
 func (t *tx) Generations() ([]account.Generation, error) {
 	var list []account.Generation
-	err := t.rows(`SELECT number, integration, signer, attestation, created, expires, ended, last_contact, version, client FROM generations
+	err := t.rows(`SELECT number, integration, signer, attestation, created, expires, ended, last_contact, version, client, token FROM generations
 		WHERE account = $1 ORDER BY number`, nil, func(r pgx.Rows) error {
 		var g account.Generation
 		err := r.Scan(&g.Number, (*text)(&g.Integration), (*blob)(&g.Signer), (*blob)(&g.Attestation), (*millis)(&g.Created), (*moment)(&g.Expires),
-			&g.Ended, (*moment)(&g.LastContact), (*text)(&g.Version), (*text)(&g.Client))
+			&g.Ended, (*moment)(&g.LastContact), (*text)(&g.Version), (*text)(&g.Client), (*text)(&g.Token))
 		list = append(list, g)
 		return err
 	})
@@ -173,20 +184,22 @@ func (t *tx) Generations() ([]account.Generation, error) {
 }
 
 func (t *tx) PutGeneration(g *account.Generation) error {
-	return t.later(`INSERT INTO generations (account, number, integration, signer, attestation, created, expires, ended, last_contact, version, client)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	return t.later(`INSERT INTO generations (account, number, integration, signer, attestation, created, expires, ended, last_contact, version, client, token)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (account, number) DO UPDATE SET integration = excluded.integration, signer = excluded.signer, attestation = excluded.attestation, created = excluded.created,
-		expires = excluded.expires, ended = excluded.ended, last_contact = excluded.last_contact, version = excluded.version, client = excluded.client`,
+		expires = excluded.expires, ended = excluded.ended, last_contact = excluded.last_contact, version = excluded.version, client = excluded.client,
+		token = excluded.token`,
 		g.Number, encode(g.Integration), bytesOf(g.Signer), bytesOf(g.Attestation), g.Created.UnixMilli(), momentOf(g.Expires), g.Ended, momentOf(g.LastContact),
-		encode(g.Version), encode(g.Client))
+		encode(g.Version), encode(g.Client), encode(g.Token))
 }
 
-func (t *tx) Once(key string, digest []byte, at time.Time) (known []byte, err error) {
-	err = t.one("SELECT digest FROM calls WHERE account = $1 AND call = $2", []any{encode(key)}, (*blob)(&known))
-	if !errors.Is(err, account.ErrNotFound) {
-		return known, err
-	}
-	return nil, t.later("INSERT INTO calls (account, call, digest, at) VALUES ($1, $2, $3, $4)", encode(key), bytesOf(digest), at.UnixMilli())
+func (t *tx) Call(key []byte) (digest, outcome []byte, err error) {
+	err = t.one("SELECT digest, outcome FROM calls WHERE account = $1 AND call = $2", []any{key}, (*blob)(&digest), (*blob)(&outcome))
+	return digest, outcome, err
+}
+
+func (t *tx) PutCall(key, digest, outcome []byte, at time.Time) error {
+	return t.later("INSERT INTO calls (account, call, digest, at, outcome) VALUES ($1, $2, $3, $4, $5)", key, bytesOf(digest), at.UnixMilli(), outcome)
 }
 
 func (t *tx) Forget(before time.Time) error {

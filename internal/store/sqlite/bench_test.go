@@ -70,9 +70,18 @@ func fill(b *testing.B) *filled {
 }
 
 func (f *filled) invite(b *testing.B, n int) string {
+	return f.inviteBy(context.Background(), b, n)
+}
+
+// afar is how a change comes from a bridge far away: with a key, by which it is known when it comes again.
+func afar() context.Context {
+	return account.WithCall(context.Background(), account.Call{Key: "agra4een4d2pprgmni6wlshpdm/" + rand.Text(), Digest: make([]byte, 32)})
+}
+
+func (f *filled) inviteBy(ctx context.Context, b *testing.B, n int) string {
 	id, err := account.NewID(time.Now(), rand.Reader)
 	if err == nil {
-		_, err = f.Invite(context.Background(), account.Invitation{ID: id, Person: account.Person{
+		_, err = f.Invite(ctx, account.Invitation{ID: id, Person: account.Person{
 			UserName: fmt.Sprintf("user%d@example.com", n), Email: fmt.Sprintf("user%d@example.com", n), Name: fmt.Sprintf("Ada Lovelace %d", n),
 			Language: "en-GB", ExternalID: fmt.Sprintf("00u%d", n), Profile: fmt.Appendf(nil, profileText, n),
 		}})
@@ -117,7 +126,7 @@ func BenchmarkAccount(b *testing.B) {
 	}
 	newcomer := []string{f.ids[benchUsers-1]}
 	member := map[string]bool{} // of which groups the newcomer is one
-	change := func(b *testing.B, group string) {
+	change := func(ctx context.Context, b *testing.B, group string) {
 		kind := account.Add
 		if member[group] {
 			kind = account.Remove
@@ -162,13 +171,20 @@ func BenchmarkAccount(b *testing.B) {
 			}
 		}},
 		{"create", 8, func(b *testing.B, _ int) { f.invite(b, int(next.Add(1))) }},
+		{"create from afar", 8, func(b *testing.B, _ int) { f.inviteBy(afar(), b, int(next.Add(1))) }},
 		{"change active", 8, func(b *testing.B, i int) {
 			active := i/benchUsers%2 == 1
 			_, err := f.ChangeUser(ctx, f.ids[i%benchUsers], account.UserChange{Active: &active})
 			must(b, err)
 		}},
-		{"member of 10", 1, func(b *testing.B, _ int) { change(b, f.small) }},
-		{"member of 10,000", 1, func(b *testing.B, _ int) { change(b, f.large) }},
+		{"change active from afar", 8, func(b *testing.B, i int) {
+			active := i/benchUsers%2 == 0
+			_, err := f.ChangeUser(afar(), f.ids[i%benchUsers], account.UserChange{Active: &active})
+			must(b, err)
+		}},
+		{"member of 10", 1, func(b *testing.B, _ int) { change(ctx, b, f.small) }},
+		{"member of 10 from afar", 1, func(b *testing.B, _ int) { change(afar(), b, f.small) }},
+		{"member of 10,000", 1, func(b *testing.B, _ int) { change(ctx, b, f.large) }},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()

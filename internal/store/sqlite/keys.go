@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"errors"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -111,6 +110,16 @@ func (t *tx) CountGranted(group int64) (int, error) {
 	return int(n), err
 }
 
+func (t *tx) Rekeyings(after string, n int) ([]account.Rekeying, error) {
+	var list []account.Rekeying
+	err := t.rows(`SELECT g.id, g.serial, sum(m.granted = g.serial), count(*) FROM groups g CROSS JOIN memberships m ON m.group_seq = g.seq
+		WHERE g.managed = 1 AND g.privileged = 0 AND g.outdated > 0 AND g.id > ? AND m.granted > 0 GROUP BY g.id ORDER BY g.id`+limit(n), []any{after}, func(s *stmt) error {
+		list = append(list, account.Rekeying{Group: s.text(0), Serial: int(s.int(1)), Have: int(s.int(2)), Of: int(s.int(3))})
+		return enough(len(list), n)
+	})
+	return list, err
+}
+
 func (t *tx) PutGrant(group int64, g *account.Grant) error {
 	_, err := t.exec("INSERT OR REPLACE INTO grants (group_seq, holder, holder_kind, holder_serial, serial, sealed) VALUES (?, ?, ?, ?, ?, ?)",
 		group, g.To.ID, string(g.To.Kind), g.To.Serial, g.Serial, g.Sealed)
@@ -174,10 +183,10 @@ func (t *tx) Attestations(kind, subject string) ([][]byte, error) {
 
 func (t *tx) Generations() ([]account.Generation, error) {
 	var list []account.Generation
-	err := t.rows("SELECT number, integration, signer, attestation, created, expires, ended, last_contact, version, client FROM generations ORDER BY number", nil, func(s *stmt) error {
+	err := t.rows("SELECT number, integration, signer, attestation, created, expires, ended, last_contact, version, client, token FROM generations ORDER BY number", nil, func(s *stmt) error {
 		list = append(list, account.Generation{
 			Number: int(s.int(0)), Integration: s.text(1), Signer: s.blob(2), Attestation: s.blob(3), Created: s.time(4), Expires: s.moment(5),
-			Ended: s.bool(6), LastContact: s.moment(7), Version: s.text(8), Client: s.text(9),
+			Ended: s.bool(6), LastContact: s.moment(7), Version: s.text(8), Client: s.text(9), Token: s.text(10),
 		})
 		return nil
 	})
@@ -185,23 +194,29 @@ func (t *tx) Generations() ([]account.Generation, error) {
 }
 
 func (t *tx) PutGeneration(g *account.Generation) error {
-	_, err := t.exec(`INSERT OR REPLACE INTO generations (number, integration, signer, attestation, created, expires, ended, last_contact, version, client)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		g.Number, g.Integration, g.Signer, g.Attestation, g.Created.UnixMilli(), moment(g.Expires), g.Ended, moment(g.LastContact), g.Version, g.Client)
+	_, err := t.exec(`INSERT OR REPLACE INTO generations (number, integration, signer, attestation, created, expires, ended, last_contact, version, client, token)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		g.Number, g.Integration, g.Signer, g.Attestation, g.Created.UnixMilli(), moment(g.Expires), g.Ended, moment(g.LastContact), g.Version, g.Client, g.Token)
 	return err
 }
 
-func (t *tx) Once(key string, digest []byte, at time.Time) (known []byte, err error) {
-	err = t.one("SELECT digest FROM calls WHERE call = ?", []any{key}, func(s *stmt) { known = s.blob(0) })
-	if !errors.Is(err, account.ErrNotFound) {
-		return known, err
+func (t *tx) Call(key []byte) (digest, outcome []byte, err error) {
+	err = t.one("SELECT digest, outcome FROM calls WHERE call = ?", []any{key}, func(s *stmt) { digest, outcome = s.blob(0), s.blob(1) })
+	return digest, outcome, err
+}
+
+func (t *tx) PutCall(key, digest, outcome []byte, at time.Time) error {
+	var kept any
+	if outcome != nil {
+		kept = outcome
 	}
-	_, err = t.exec("INSERT INTO calls (call, digest, at) VALUES (?, ?, ?)", key, digest, at.UnixMilli())
-	return nil, err
+	_, err := t.exec("INSERT INTO calls (call, digest, at, outcome) VALUES (?, ?, ?, ?)", key, digest, at.UnixMilli(), kept)
+	return err
 }
 
 func (t *tx) Forget(before time.Time) error {
-	_, err := t.exec("DELETE FROM calls WHERE at < ?", before.UnixMilli())
+	// Calls are numbered as they came: all before the first that is to stay.
+	_, err := t.exec("DELETE FROM calls WHERE number < coalesce((SELECT number FROM calls WHERE at >= ?1 ORDER BY number LIMIT 1), (SELECT max(number) + 1 FROM calls))", before.UnixMilli())
 	return err
 }
 

@@ -33,6 +33,8 @@ func Run(t *testing.T, open func(t testing.TB) account.Store) {
 		"memberships":             memberships,
 		"groups of people":        groupsOf,
 		"members":                 members,
+		"rekeyings":               rekeyings,
+		"calls":                   calls,
 		"listings":                listings,
 		"odd texts":               oddTexts,
 		"all or nothing":          allOrNothing,
