@@ -118,12 +118,16 @@ func TestShareUnlock(t *testing.T) {
 			t.Errorf("before the token: %s", got)
 		}
 	}
+	begin := time.Now()
 	if code := first.lists(f.token); code != http.StatusOK {
 		t.Fatalf("the first request: %d", code)
 	}
 	comes(t, "the second bridge's turn", func() bool { return second.state() == "ready" })
+	t.Logf("the second bridge was ready %.1f s after the first request", time.Since(begin).Seconds())
 	third := f.join("")
+	begin = time.Now()
 	comes(t, "the third bridge's turn", func() bool { return third.state() == "ready" })
+	t.Logf("the third bridge was ready %.1f s after it listened", time.Since(begin).Seconds())
 
 	// Its watchers work: they take over from the one that got the token. Neither has seen the token until now.
 	comes(t, "the first bridge's lease", func() bool { return strings.Contains(first.Log(), watching) })
