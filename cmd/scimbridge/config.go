@@ -63,6 +63,7 @@ type bridgeSettings struct {
 	PublicURL            string   `name:"public-url" env:"OP_PUBLIC_URL" placeholder:"URL" help:"Where people reach the account that this process serves itself; links of invitations begin with it. Not needed where the scimsession names an account service."`
 	CacheMemory          int      `name:"cache-memory" env:"OP_CACHE_MEMORY" placeholder:"MB" default:"52" help:"Megabytes for copies of people and groups, so that look-ups need not ask the account; some 100,000 people find room in 52. 0: no copies."`
 	ExtensionsFile       string   `name:"extensions-file" env:"OP_EXTENSIONS_FILE" placeholder:"FILE" help:"JSON file that declares further SCIM extension schemas."`
+	ShareUnlock          bool     `name:"share-unlock" env:"OP_SHARE_UNLOCK" help:"Bridges that are unlocked unlock those that start, through the Redis that they share: one token unlocks all. The price: whoever has the scimsession and can write to that Redis gets at the keys without the token."`
 	redisSettings
 	mailSettings
 }

@@ -22,7 +22,8 @@ type copies struct {
 // largestCache is far more than any account needs, in megabytes: who names more has taken the unit for another.
 const largestCache = 4096
 
-// copies keeps copies of an account until ctx ends or end is called.
+// copies keeps copies of an account until end is called. That outlives ctx, since copies are read while the bridge drains,
+// and what other replicas change meanwhile has to be heard.
 func (a *assembly) copies(ctx context.Context, service cache.Account, lock *bridge.Lock) (copies, error) {
 	if a.CacheMemory < 0 || a.CacheMemory > largestCache {
 		return copies{}, fmt.Errorf("OP_CACHE_MEMORY: %d is no number of megabytes from 0 (no copies) to %d. Leave it out for the default", a.CacheMemory, largestCache)
@@ -34,7 +35,7 @@ func (a *assembly) copies(ctx context.Context, service cache.Account, lock *brid
 	if err != nil {
 		return copies{}, err
 	}
-	stop := alongside(ctx, c.Run)
+	stop := alongside(context.WithoutCancel(ctx), c.Run)
 	return copies{c.Direct(), c, c.Collectors(), func() error {
 		stop()
 		return c.Close()

@@ -27,7 +27,7 @@ const (
 
 // Run makes what is missing in the data folder, serves, and says how to use it.
 func (v *devVerb) Run(ctx context.Context, e *environment) error {
-	log := v.logger(e.stderr)
+	log, tail := v.tailed(e.stderr)
 	e.announce(log)
 	dir, err := v.folder()
 	if err != nil {
@@ -41,7 +41,7 @@ func (v *devVerb) Run(ctx context.Context, e *environment) error {
 		return err
 	}
 	debug.FreeOSMemory() // stretching the owner's password takes 64 MiB, once
-	a := &assembly{bridgeSettings: v.bridgeSettings, session: session, data: dir, log: log, onThisMachine: true}
+	a := &assembly{bridgeSettings: v.bridgeSettings, session: session, data: dir, log: log, tail: tail, onThisMachine: true}
 	return a.run(ctx, v.Listen, func(url string) error {
 		if v.JSON {
 			return json.NewEncoder(e.stdout).Encode(struct {

@@ -12,15 +12,20 @@ import (
 	"github.com/scimbridge/scimbridge/internal/server"
 )
 
-// logger makes the log: text, in colour on request, JSON on request. At info it names people and groups by id only.
-func (s *logSettings) logger(w io.Writer) *slog.Logger {
-	level := slog.LevelInfo
+// level is what is logged at least. At info people and groups are named by id only.
+func (s *logSettings) level() slog.Level {
 	switch {
 	case s.Trace:
-		level = server.LevelTrace
+		return server.LevelTrace
 	case s.Debug:
-		level = slog.LevelDebug
+		return slog.LevelDebug
 	}
+	return slog.LevelInfo
+}
+
+// logger makes the log: text, in colour on request, JSON on request.
+func (s *logSettings) logger(w io.Writer) *slog.Logger {
+	level := s.level()
 	switch {
 	case s.JSONLogs:
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: jsonNames}))

@@ -139,15 +139,6 @@ func (a *assembly) connectRedis() (*redis.Conn, error) {
 	return redis.New(redis.Config{Server: *s, Account: h.Account, Integration: h.Integration, Clock: time.Now, Log: a.log}), nil
 }
 
-// keepRedis keeps the connection until the function that is returned is called. It outlives ctx, since the last requests
-// need it while the bridge drains.
-func (a *assembly) keepRedis(ctx context.Context) func() {
-	if a.redis == nil {
-		return func() {}
-	}
-	return alongside(context.WithoutCancel(ctx), a.redis.Run)
-}
-
 // redisCheck is the report on the Redis that is shared; nothing that works is missing where there is none.
 func redisCheck(c *redis.Conn) server.Check {
 	return func(context.Context) server.Report {

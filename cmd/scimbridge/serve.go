@@ -23,7 +23,9 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
 	"github.com/scimbridge/scimbridge/internal/cache"
+	"github.com/scimbridge/scimbridge/internal/handover"
 	"github.com/scimbridge/scimbridge/internal/keyset"
+	"github.com/scimbridge/scimbridge/internal/logtail"
 	"github.com/scimbridge/scimbridge/internal/redis"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
@@ -47,7 +49,7 @@ type serveVerb struct {
 
 // Run serves until ctx ends, then drains.
 func (v *serveVerb) Run(ctx context.Context, e *environment) error {
-	log := v.logger(e.stderr)
+	log, tail := v.tailed(e.stderr)
 	e.announce(log)
 	address := v.Listen
 	switch {
@@ -65,7 +67,7 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 		}
 		address = fmt.Sprintf(":%d", v.Port)
 	}
-	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, drainFor: drainPause}
+	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, tail: tail, drainFor: drainPause}
 	var err error
 	if parts.tls, err = v.termination(v.Data, log); err != nil {
 		return err
@@ -106,11 +108,13 @@ type assembly struct {
 	tls      *termination // nil: others bring TLS
 	drainFor time.Duration
 	log      *slog.Logger
+	tail     *logtail.Tail // of log
 
 	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
 	watchers      *bridge.Watchers
 	keeper        keeper                 // nil without tls, and before it listens
 	redis         *redis.Conn            // nil: none is named
+	unlocking     *handover.Exchange     // nil: replicas do not unlock each other
 	local         atomic.Pointer[string] // the address that it listens on, as a URL
 }
 
@@ -136,7 +140,7 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
-	defer a.keepRedis(ctx)()
+	defer a.share(ctx)()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return listenProblem(err)
@@ -305,6 +309,13 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		if a.redis, err = a.connectRedis(); err != nil {
 			return nil, nil, errors.Join(err, closeAll())
 		}
+		if err := a.shareUnlock(lock); err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
+		a.shareLog(lock)
+		if c.Shared, err = a.sharedLimit(); err != nil {
+			return nil, nil, errors.Join(err, closeAll())
+		}
 		c.Lock, pages.Lock, metricsLock = lock, lock, lock.Open
 		copies, err := a.copies(ctx, service, lock)
 		if err != nil {
@@ -321,7 +332,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			leases, _ = service.(bridge.Leases) // an account that knows none lets every replica watch
 		}
 		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
-			Account: service, Leases: leases, Replica: replica(), Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
+			Account: service, Leases: leases, Replica: a.tail.Replica, Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
 			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
 		})
 		health.Checks = checks(accounts, lock, a.redis, a.watchers, started)
@@ -334,6 +345,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	pages.Origin = func(r *http.Request) string { return s.Origin(r) }
 	pages.Limit = func(r *http.Request) (time.Duration, bool) { return s.WrongToken(r) }
 	pages.Status = func(ctx context.Context) web.Status { return status(ctx, s, accounts, started) }
+	pages.Lines = func(ctx context.Context, q web.LogQuery) web.Log { return lastLines(ctx, a.tail, q) }
 	if c.Pages, err = web.New(pages); err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}

@@ -158,7 +158,32 @@
 // refuses no file prolongs.
 //
 // Keys for other purposes come from the seed: HKDF(seed, "scimbridge derive 1 " ‖ purpose). The key for "mark 1" makes the
-// marks by which an integration knows its own claims again: HMAC-SHA256 over what is signed.
+// marks by which an integration knows its own claims again: HMAC-SHA256 over what is signed. Keys that replicas share while
+// they are locked come from peer: HKDF(peer, list("scimbridge peer 1", purpose)). The key for "sources 1" hides the addresses by
+// which they count wrong tokens.
+//
+// # Hand-over
+//
+// A replica that is unlocked can hand the file key, never the token, over to one that is locked and has the same file. Where
+// they leave it for each other is trusted by neither.
+//
+//	start-up keys  a keyset of a seed that a process draws when it starts and that is written nowhere
+//	fields         account, integration, generation, time
+//	ask            body ‖ list(HMAC-SHA256(HKDF(peer, list("scimbridge hand-over ask key 1")),
+//	               list("scimbridge hand-over ask 1", body)))
+//	  body         version byte 1 ‖ list(fields…, public start-up keys)
+//	sealed         HPKE(encryption key of the start-up keys,
+//	               list("scimbridge hand-over 1", version byte, fields…, public start-up keys), file key)
+//	hand-over      body ‖ list(HMAC-SHA256(HKDF(peer, list("scimbridge hand-over mac key 1")),
+//	               list("scimbridge hand-over mac 1", body, public start-up keys)))
+//	  body         version byte 1 ‖ list(fields…, sealed)
+//
+// The time is when it was asked, by the clock of who asked (RFC 3339, UTC, whole seconds), in the hand-over too: who asked
+// refuses what is older than 60 seconds or from the future, who answers what is more than five minutes away. Peer and file key
+// are those of one file, and so is the generation: during an overlap a replica with the newer file asks for its own key, and,
+// until it has one of them or the time is over, for that of the embedded file, and hands over the key of each that it has
+// opened. Whoever was handed a file key opens the payload with it, which shows that it is the right one; which token is right
+// it learns from the first token that opens the file.
 package keyset
 
 import "errors"
@@ -192,6 +217,9 @@ var (
 	ErrHeader        = errors.New("no scimsession can say this")
 	ErrOverlap       = errors.New("two bearer tokens may work at once for at most 24 hours")
 	ErrPrevious      = errors.New("the former scimsession is not one of an earlier generation of this integration")
+	ErrHandOver      = errors.New("this is not what a replica with this scimsession hands over")
+	ErrPeer          = errors.New("whoever wrote this does not have the scimsession")
+	ErrLate          = errors.New("this was asked for too long ago")
 	// ErrForeignSession tells what to do with a scimsession of the original.
 	ErrForeignSession = errors.New("this is a scimsession of 1Password's, which only 1Password's bridge can use. Make one with \"scimbridge credentials new\", put it in the place of this one, and give the identity provider the new bearer token")
 	// ErrTokenInstead means that the token stands where the file belongs.

@@ -37,11 +37,25 @@ func (s *Session) open(t Token) (*Secrets, error) {
 	if !ok {
 		return nil, ErrWrongToken
 	}
-	payload, ok := open(key, s.payload, s.file.bound(l.payload))
+	out, err := s.unseal([secretSize]byte(key))
+	if err != nil {
+		return nil, err
+	}
+	if out.verifier, err = derive(t.secret[:], s.salt, verifyLabel); err != nil {
+		return nil, err
+	}
+	copy(out.salt[:], s.salt)
+	return out, nil
+}
+
+// unseal opens the payload with the file key, whoever has brought it. ErrAltered.
+func (s *Session) unseal(key [secretSize]byte) (*Secrets, error) {
+	payload, ok := open(key[:], s.payload, s.file.bound(labels[s.file.Version].payload))
 	if !ok {
 		return nil, ErrAltered
 	}
-	out := &Secrets{keyID: t.keyID, header: s.header}
+	out := &Secrets{keyID: s.file.Token, header: s.header, peer: s.peer, fileKey: key}
+	var err error
 	for i, into := range []*[secretSize]byte{&out.seed.b, &out.invitation.b, &out.before.b}[:seeds[s.file.Version]] {
 		copy(into[:], payload[i*secretSize:])
 	}
@@ -51,10 +65,6 @@ func (s *Session) open(t Token) (*Secrets, error) {
 	if out.marker, err = out.Derive(markPurpose); err != nil {
 		return nil, err
 	}
-	if out.verifier, err = derive(t.secret[:], s.salt, verifyLabel); err != nil {
-		return nil, err
-	}
-	copy(out.salt[:], s.salt)
 	return out, nil
 }
 
@@ -70,13 +80,16 @@ type Secrets struct {
 	before     InvitationKey    // of the generation before; zero: none
 	marker     [secretSize]byte // key of Mark
 	salt       [secretSize]byte
-	verifier   [secretSize]byte // what the right token derives; says nothing about it
+	verifier   [secretSize]byte // what the right token derives; says nothing about it. Zero where no token has opened the file
+	peer       [secretSize]byte // of the file that was opened
+	fileKey    [secretSize]byte // likewise
 }
 
-// Verify tells, in constant time, whether the token is the one that opened the file.
+// Verify tells, in constant time, whether the token is the one that opened the file. After a hand-over no token is: the file
+// itself knows which is right.
 func (s *Secrets) Verify(t Token) bool {
 	got, err := derive(t.secret[:], s.salt[:], verifyLabel)
-	return err == nil && equal(got, s.verifier) && subtle.ConstantTimeCompare([]byte(t.keyID), []byte(s.keyID)) == 1
+	return err == nil && !isZero(s.verifier) && equal(got, s.verifier) && subtle.ConstantTimeCompare([]byte(t.keyID), []byte(s.keyID)) == 1
 }
 
 // Derive returns the key for a purpose.

@@ -17,6 +17,7 @@ const (
 	sessionFormat = "scimbridge scimsession"
 	deriveLabel   = "scimbridge derive 1 "
 	verifyLabel   = "scimbridge token verifier 1"
+	peerLabel     = "scimbridge peer 1"
 
 	// maxSession bounds the file in bytes; one has less than 3 KiB.
 	maxSession = 64 << 10
@@ -221,6 +222,11 @@ func (s *Session) Header() Header { return s.header }
 
 // Peer returns what all who have the file share, locked or not. It is a secret, and another one in every file.
 func (s *Session) Peer() [32]byte { return s.peer }
+
+// PeerKey is the key for one purpose that all who have the file share, locked or not.
+func (s *Session) PeerKey(purpose string) ([32]byte, error) {
+	return derive(s.peer[:], nil, join(peerLabel, purpose))
+}
 
 // FormerPeer returns what all share who have the file that this one embeds for an overlap; ok: it embeds one.
 func (s *Session) FormerPeer() (peer [32]byte, ok bool) {

@@ -68,6 +68,27 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestPeerKeys: all who have a file have the same, for each purpose another one.
+func TestPeerKeys(t *testing.T) {
+	t.Parallel()
+	var v [2]sessionVector
+	golden(t, "v2.json", nil, &v)
+	key := func(i int, purpose string) string {
+		k, err := parsed(t, []byte(v[i].Scimsession)).PeerKey(purpose)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hex.EncodeToString(k[:])
+	}
+	const want = "e02dcc45c5022996fb9d00d2a010ba41b27b5b8a11c942bc28a1934fc558b00d"
+	if got := key(0, "sources 1"); got != want {
+		t.Errorf("the key of a file that was written is %s, and was %s", got, want)
+	}
+	if key(0, "sources 1") == key(1, "sources 1") || key(0, "sources 1") == key(0, "sources 2") {
+		t.Error("two files or two purposes have one key")
+	}
+}
+
 func TestAlteredFilesDoNotOpen(t *testing.T) {
 	t.Parallel()
 	tok := token(t, 1)

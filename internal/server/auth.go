@@ -106,7 +106,7 @@ func (s *Server) Client() string {
 // refuse answers a wrong token, sparingly for a source that keeps sending them.
 func (s *Server) refuse(r *http.Request) *scim.Error {
 	s.Metrics.wrongTokens.Inc()
-	if _, ok := s.limits.allow(s.Source(r)); !ok {
+	if _, ok := s.limits.allow(r.Context(), s.Source(r)); !ok {
 		return scim.Errorf(429, "", "Too many wrong tokens came from this address. Wait as long as Retry-After says, and check which token the identity provider has.")
 	}
 	return unauthorized("The token is not the bearer token of this bridge. If the credentials were made anew, give the identity provider the new token.")
@@ -120,8 +120,7 @@ func unauthorized(detail string) *scim.Error {
 // how long to wait.
 func (s *Server) WrongToken(r *http.Request) (wait time.Duration, ok bool) {
 	s.Metrics.wrongTokens.Inc()
-	seconds, ok := s.limits.allow(s.Source(r))
-	return time.Duration(seconds) * time.Second, ok
+	return s.limits.allow(r.Context(), s.Source(r))
 }
 
 // Source is who sends the request: the nearest address that is no trusted proxy's.

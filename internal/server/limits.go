@@ -1,11 +1,15 @@
 package server
 
 import (
+	"context"
 	"net/netip"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/scimbridge/scimbridge/internal/bucket"
+	"github.com/scimbridge/scimbridge/internal/redis"
 )
 
 const (
@@ -19,9 +23,17 @@ const (
 	maxSources = 10_000
 )
 
-// limits counts wrong tokens by source.
+// SharedLimit lets replicas count the wrong tokens of a source together. The key hides sources from Redis; all replicas have
+// the same.
+func SharedLimit(c *redis.Conn, key [32]byte) *bucket.Shared {
+	return bucket.New(bucket.Config{Redis: c, Name: "wrong", Key: key, Size: wrongTokenBurst, Pause: wrongTokenPause})
+}
+
+// limits counts wrong tokens by source: here, and with other replicas where there are any. Nothing but a wrong token ever waits
+// for them, and while they cannot be asked what was counted here decides.
 type limits struct {
-	clock func() time.Time
+	clock  func() time.Time
+	shared *bucket.Shared // nil: there are no others
 
 	mu      sync.Mutex
 	sources map[netip.Prefix]*source
@@ -32,18 +44,26 @@ type source struct {
 	seen   time.Time
 }
 
-func newLimits(clock func() time.Time) *limits {
-	return &limits{clock: clock, sources: map[netip.Prefix]*source{}}
+func newLimits(clock func() time.Time, shared *bucket.Shared) *limits {
+	return &limits{clock: clock, shared: shared, sources: map[netip.Prefix]*source{}}
 }
 
-// allow takes one of the source's tries; where none is left it says how many seconds to wait. Of IPv6 the network
-// counts, since a host has as many addresses there as it likes.
-func (l *limits) allow(addr netip.Addr) (wait int, ok bool) {
+// allow takes one of the source's tries; where none is left it says how long to wait. Of IPv6 the network counts, since a host
+// has as many addresses there as it likes.
+func (l *limits) allow(ctx context.Context, addr netip.Addr) (wait time.Duration, ok bool) {
 	bits := 32
 	if addr.Is6() {
 		bits = 64
 	}
 	key, _ := addr.Prefix(bits)
+	if wait, ok = l.here(key); !ok || l.shared == nil {
+		return wait, ok // who has been stopped here costs the others nothing
+	}
+	wait, ok, err := l.shared.Take(ctx, key.String())
+	return wait, ok || err != nil
+}
+
+func (l *limits) here(key netip.Prefix) (wait time.Duration, ok bool) {
 	now := l.clock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,7 +77,7 @@ func (l *limits) allow(addr netip.Addr) (wait int, ok bool) {
 	if s.bucket.AllowN(now, 1) {
 		return 0, true
 	}
-	return int(wrongTokenPause / time.Second), false
+	return wrongTokenPause, false
 }
 
 func (l *limits) makeRoom(now time.Time) {

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/bridge"
+	"github.com/scimbridge/scimbridge/internal/bucket"
 	"github.com/scimbridge/scimbridge/internal/server/scimapi"
 	"github.com/scimbridge/scimbridge/scim"
 )
@@ -49,8 +50,10 @@ type Config struct {
 	// Monitoring opens /monitoring, /health and /metrics and nothing else; empty: /monitoring is off.
 	Monitoring Secret
 	Trusted    []netip.Prefix // proxies whose X-Forwarded-* headers are believed
-	Clock      func() time.Time
-	Log        *slog.Logger
+	// Shared counts wrong tokens together with other replicas (SharedLimit); nil: each counts alone.
+	Shared *bucket.Shared
+	Clock  func() time.Time
+	Log    *slog.Logger
 }
 
 // Server is the bridge's handler.
@@ -64,14 +67,14 @@ type Server struct {
 
 // New makes a Server.
 func New(c Config) *Server {
-	s := &Server{Config: c, limits: newLimits(c.Clock)}
+	s := &Server{Config: c, limits: newLimits(c.Clock, c.Shared)}
 	if c.Provider != nil {
 		s.scim = scimapi.New(scimapi.Config{Provider: c.Provider, Guard: s.guard, Log: c.Log})
 	}
 	return s
 }
 
-// Drain makes /ready say that no new requests are wanted.
+// Drain makes /ready say that no new requests are wanted, and asks clients to make another connection for the next.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 // ServeHTTP answers one request.
@@ -83,6 +86,9 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if r.TLS != nil {
 		w.Header().Set("Strict-Transport-Security", strictTransport)
+	}
+	if s.draining.Load() {
+		w.Header().Set("Connection", "close") // a balancer of connections does not see /ready
 	}
 	ctx := bridge.WithRequest(r.Context(), id)
 	r = r.WithContext(ctx)

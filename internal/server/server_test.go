@@ -229,3 +229,22 @@ func TestRoot(t *testing.T) {
 		}
 	}
 }
+
+// TestDrain: who is about to stop says so to balancers that ask, and takes leave of clients that do not; it still serves.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, &bytes.Buffer{})
+	for _, draining := range []bool{false, true} {
+		want, leave := http.StatusOK, ""
+		if draining {
+			s.Drain()
+			want, leave = http.StatusServiceUnavailable, "close"
+		}
+		if w := get(s, "/ready"); w.Code != want || w.Header().Get("Connection") != leave {
+			t.Errorf("/ready, draining %v: %d, Connection %q", draining, w.Code, w.Header().Get("Connection"))
+		}
+		if w := get(s, "/ping"); w.Code != http.StatusOK || w.Header().Get("Connection") != leave {
+			t.Errorf("/ping, draining %v: %d, Connection %q", draining, w.Code, w.Header().Get("Connection"))
+		}
+	}
+}

@@ -1,5 +1,5 @@
 // Package web serves the bridge's pages below /app: signing in with the bearer token, which unlocks the bridge, the
-// status, and, where there is no scimsession, what is missing and what to do.
+// status, the log's last lines, and, where there is no scimsession, what is missing and what to do.
 //
 // The pages work without JavaScript and load nothing from elsewhere. A session is a sealed cookie under a key that
 // the scimsession gives, so that every replica reads it and none stores it. The package knows neither SCIM nor
@@ -82,6 +82,8 @@ type Config struct {
 	Lock    Lock
 	Status  func(ctx context.Context) Status
 	Missing *Missing // not nil: there is only the page that says what is missing
+	// Lines finds the last lines of the log.
+	Lines func(ctx context.Context, q LogQuery) Log
 	// Limit counts a wrong token; where the sender has sent too many it says how long to wait.
 	Limit  func(r *http.Request) (wait time.Duration, ok bool)
 	Origin func(r *http.Request) string // scheme and host as the browser sees them
@@ -105,7 +107,7 @@ type Handler struct {
 // New makes a Handler. Templates are parsed here, so that a broken one stops the start.
 func New(c Config) (*Handler, error) {
 	h := &Handler{Config: c, mux: http.NewServeMux(), templates: map[string]*template.Template{}}
-	for _, page := range []string{"login", "status", "missing", "nothing"} {
+	for _, page := range []string{"login", "status", "logs", "missing", "nothing"} {
 		t, err := template.ParseFS(files, "pages/layout.html", "pages/"+page+".html")
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", page, err)
@@ -134,6 +136,8 @@ func (h *Handler) routes() {
 	h.mux.HandleFunc("GET /app/login", h.loginForm)
 	h.mux.HandleFunc("POST /app/login", h.login)
 	h.mux.HandleFunc("GET /app/status", h.status)
+	h.mux.HandleFunc("GET /app/logs", h.logs)
+	h.mux.HandleFunc("GET /app/logs/download", h.download)
 	h.mux.HandleFunc("POST /app/logout", h.logout)
 	h.mux.HandleFunc("GET /app/logout", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", http.MethodPost) // a link must not sign anybody out
@@ -164,12 +168,13 @@ type page struct {
 	Title    string
 	Version  string
 	SignedIn bool
+	At       string // the page's name
 	Data     any
 }
 
 func (h *Handler) render(w http.ResponseWriter, r *http.Request, status int, name, title string, signedIn bool, data any) {
 	var buf bytes.Buffer
-	p := page{Style: h.styleURL, Title: title, Version: h.Status(r.Context()).Version, SignedIn: signedIn, Data: data}
+	p := page{Style: h.styleURL, Title: title, Version: h.Status(r.Context()).Version, SignedIn: signedIn, At: name, Data: data}
 	if err := h.templates[name].ExecuteTemplate(&buf, "layout", p); err != nil {
 		h.Log.ErrorContext(r.Context(), "page not rendered", "page", name, "error", err)
 		http.Error(w, "This page could not be made. The bridge's log says why.", http.StatusInternalServerError)

@@ -70,6 +70,8 @@ type site struct {
 	allowed int // of them are not too many
 	wait    time.Duration
 	status  web.Status
+	lines   web.Log
+	asked   web.LogQuery
 	log     bytes.Buffer
 }
 
@@ -90,6 +92,10 @@ func newSite(t *testing.T, missing *web.Missing) *site {
 	h, err := web.New(web.Config{
 		Lock: s.lock, Missing: missing, Rand: &counting{},
 		Status: func(context.Context) web.Status { return s.status },
+		Lines: func(_ context.Context, q web.LogQuery) web.Log {
+			s.asked = q
+			return s.lines
+		},
 		Limit: func(*http.Request) (time.Duration, bool) {
 			s.wrong++
 			return s.wait, s.wrong <= s.allowed
@@ -193,8 +199,14 @@ func TestPagesAreAsRecorded(t *testing.T) {
 			}
 		}},
 		"status-nobody": {request: get("/app/status"), signed: true, status: 200, turn: func(s *site) { s.status.Admits = true }},
-		"nothing":       {request: get("/app/nothing"), status: 404},
-		"setup":         {missing: missing, request: get("/app"), status: 200},
+		"logs":          {request: get("/app/logs"), signed: true, status: 200, turn: func(s *site) { s.lines = someLines(s.now) }},
+		"logs-filtered": {request: get("/app/logs?level=warn&replica=silent-1"), signed: true, status: 200, turn: func(s *site) {
+			s.lines = someLines(s.now)
+			s.lines.Lines, s.lines.More, s.lines.Unreadable = s.lines.Lines[1:2], true, 2
+		}},
+		"logs-alone": {request: get("/app/logs"), signed: true, status: 200, turn: func(s *site) { s.lines = web.Log{Problem: "Redis <is> away."} }},
+		"nothing":    {request: get("/app/nothing"), status: 404},
+		"setup":      {missing: missing, request: get("/app"), status: 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
