@@ -143,11 +143,12 @@ func (m *marks) told(things []thing, id noteID) {
 	}
 }
 
-// read notes another replica's change, and that the notes have been followed up to it.
+// read notes another replica's change, and that the notes have been followed up to it. A change of one's own may stand
+// after it already: see told.
 func (m *marks) read(things []thing, id noteID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.add(things, func(k *mark) { k.note = id })
+	m.add(things, func(k *mark) { k.note = max(k.note, id) })
 	m.now.note = id
 }
 

@@ -173,6 +173,44 @@ func TestOthersChanges(t *testing.T) {
 	}
 }
 
+// TestOwnChangeAfterOthers: a replica that has written somebody does not take another's copy of before for a newer one
+// because it comes to read of an earlier change of the same person only then.
+func TestOwnChangeAfterOthers(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	service, owner := found(t)
+	a := deaf{&counted{Service: service}}
+	first, second, third := replica(t, a, server, 0), replica(t, a, server, 0), replica(t, a, server, 0)
+	ctx := account.WithCaller(t.Context(), account.Caller{Kind: account.Integration})
+	name := func(c *cache.Cache) string {
+		t.Helper()
+		u, err := c.User(ctx, owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Name
+	}
+	rename := func(c *cache.Cache, name string) {
+		t.Helper()
+		p := account.Person{UserName: "olga@example.com", Email: "olga@example.com", Name: name, Profile: []byte("{}")}
+		if _, err := c.ChangeUser(ctx, owner, account.UserChange{Person: &p}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []*cache.Cache{first, second, third} { // follows the notes from here on
+		name(c)
+	}
+	rename(second, "A")
+	if got := name(third); got != "A" { // makes a copy
+		t.Errorf("at the third: %s", got)
+	}
+	rename(first, "B")
+	for i, c := range []*cache.Cache{first, second, third} {
+		if got := name(c); got != "B" {
+			t.Errorf("at %d: %s", i+1, got)
+		}
+	}
+}
+
 // TestRedisComesAndGoes has writers and readers at all replicas while Redis is killed, started again empty, loses keys and
 // forgets notes. Whoever writes reads what it has written; a reader at another replica does, while Redis was there
 // throughout; and in the end all are as the account is.
