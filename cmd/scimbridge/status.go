@@ -50,6 +50,10 @@ func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watche
 				r.State, r.Detail = "locked", "the bridge signs in once it is unlocked"
 			case errors.Is(err, account.ErrGeneration), errors.Is(err, accountapi.ErrRefused):
 				r.State, r.Detail = server.Unhealthy, err.Error()
+			case errors.Is(err, accountapi.ErrClock):
+				r.State, r.Detail = server.ClockOff, err.Error()
+			case errors.Is(err, accountapi.ErrDatabase):
+				r.State, r.Detail = server.NoDatabase, "the account service answers, and cannot use its database: look at its log"
 			default:
 				r.State, r.Detail = server.Unhealthy, "the account cannot be reached"
 			}

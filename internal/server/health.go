@@ -4,14 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/scimbridge/scimbridge/internal/server/scimapi"
 	"github.com/scimbridge/scimbridge/scim"
 )
 
-// reportLife is how long a report counts, as the original documents it.
-const reportLife = 10 * time.Minute
+const (
+	// reportLife is how long a report counts, as the original documents it.
+	reportLife = 10 * time.Minute
+	// healthTime bounds the look at the components for /health. A component that has not answered by then is not well, and
+	// monitors wait five seconds or more to hear so.
+	healthTime = 3 * time.Second
+)
 
 // Report is what a component says of itself.
 type Report struct {
@@ -24,13 +30,15 @@ type Report struct {
 
 // The states of a report. The original documents the first only.
 const (
-	Healthy   = "healthy"
-	Unhealthy = "unhealthy"
-	Starting  = "starting"
-	Attention = "attention" // the component works, and somebody waits whom it cannot help
+	Healthy    = "healthy"
+	Unhealthy  = "unhealthy"
+	Starting   = "starting"
+	Attention  = "attention"   // the component works, and somebody waits whom it cannot help
+	NoDatabase = "no database" // the component answers, and what it needs does not
+	ClockOff   = "clock off"   // the clock here is too far from the component's
 )
 
-// Check asks a component.
+// Check asks a component. It returns soon after ctx has ended.
 type Check func(ctx context.Context) Report
 
 // Health collects the reports of the components.
@@ -41,12 +49,16 @@ type Health struct {
 	Clock   func() time.Time
 }
 
-// Reports asks every component.
+// Reports asks all components at once, for a while at most.
 func (h *Health) Reports(ctx context.Context) []Report {
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
 	reports := make([]Report, len(h.Checks))
+	var g sync.WaitGroup
 	for i, check := range h.Checks {
-		reports[i] = check(ctx)
+		g.Go(func() { reports[i] = check(ctx) })
 	}
+	g.Wait()
 	return reports
 }
 

@@ -90,8 +90,9 @@ const (
 	Setup    = "no scimsession"
 )
 
-// readyTimeout bounds the look at the components for /ready: load balancers wait five seconds at least.
-const readyTimeout = 3 * time.Second
+// readyTimeout bounds the look at the components for /ready: Kubernetes waits one second, others more. Who takes longer
+// would be taken out of service together with all others, for an account that none of them reaches.
+const readyTimeout = 700 * time.Millisecond
 
 // ready answers 200 whenever requests are wanted, also while locked: the request that unlocks has to get through.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {

@@ -95,6 +95,26 @@ func TestHealth(t *testing.T) {
 }
 
 // TestPanic answers a bug with a SCIM error that tells the request's id and nothing else, and goes on.
+// TestHealthWaitsForNobody: a component that does not answer is not well, and keeps neither the others nor whoever asks.
+func TestHealthWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	met := make(chan struct{})
+	s := newServer(t, &bytes.Buffer{}, func(ctx context.Context) server.Report {
+		<-ctx.Done() // a call to somebody who is silent
+		return server.Report{Source: "Account", Time: noon, State: server.Unhealthy}
+	}, func(context.Context) server.Report {
+		met <- struct{}{}
+		return server.Report{Source: "SCIMServer", Time: noon, State: server.Healthy}
+	}, func(context.Context) server.Report {
+		<-met
+		return server.Report{Source: "RedisCache", Time: noon, State: server.Healthy}
+	})
+	w := get(s, "/monitoring", "Authorization", "Bearer monitor")
+	if w.Code != http.StatusServiceUnavailable || strings.Count(w.Body.String(), `"healthy"`) != 2 || strings.Count(w.Body.String(), `"unhealthy"`) != 1 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

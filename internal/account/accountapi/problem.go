@@ -79,7 +79,7 @@ var codes = []code{
 	{code: "generation_revoked", status: http.StatusUnauthorized, err: account.ErrGeneration},
 	{code: "idempotency_mismatch", status: http.StatusConflict, err: account.ErrCallReused},
 	{code: "lease_lost", status: http.StatusConflict, err: account.ErrFenced},
-	{code: "unavailable", status: http.StatusServiceUnavailable, err: account.ErrUnavailable},
+	{code: codeUnavailable, status: http.StatusServiceUnavailable, err: account.ErrUnavailable},
 }
 
 func packTaken(err error, p *problem) {
@@ -129,6 +129,7 @@ const (
 	codeBodyCut           = "body_incomplete"
 	codeKeyMissing        = "idempotency_key_missing"
 	codeTimeout           = "timeout"
+	codeUnavailable       = "unavailable"
 	codeInternal          = "internal"
 	codeBody              = "body_malformed"
 	codeQuery             = "query_invalid"
@@ -238,6 +239,8 @@ func restore(p *problem) error {
 		c := &codes[i]
 		switch {
 		case c.code != p.Code:
+		case c.code == codeUnavailable:
+			return ErrDatabase
 		case c.unpack != nil:
 			return c.unpack(p)
 		case p.Detail == "" || p.Detail == c.err.Error():
@@ -251,3 +254,11 @@ func restore(p *problem) error {
 	}
 	return &problemError{*p}
 }
+
+// Why an account cannot be used though its service answers. Both wrap account.ErrUnavailable.
+var (
+	// ErrDatabase means that the service cannot use its database.
+	ErrDatabase = fmt.Errorf("%w: the account service cannot use its database", account.ErrUnavailable)
+	// ErrClock means that the clocks here and there are too far apart to sign in.
+	ErrClock = fmt.Errorf("%w: the clock of this machine or of the account service is not right", account.ErrUnavailable)
+)

@@ -193,7 +193,7 @@ func (l *line) signIn(ctx context.Context, who wireSubject, sign func(keyset.Cha
 	err = l.try(ctx, exchange{method: http.MethodPost, path: "/v1/auth/session", body: answer}, "", &session)
 	var p *problemError
 	if errors.As(err, &p) && p.Code == codeClock {
-		return session, fmt.Errorf("%w: the clock of this machine is not right: it says %s, and the account service %s", account.ErrUnavailable,
+		return session, fmt.Errorf("%w: here it is %s, and there %s", ErrClock,
 			l.clock().UTC().Format(time.RFC3339), p.Time.UTC().Format(time.RFC3339))
 	}
 	return session, err
