@@ -13,6 +13,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/server/certificates"
+	"github.com/scimbridge/scimbridge/internal/store/postgres"
 )
 
 // accountServeVerb serves an account over HTTP, apart from any bridge.
@@ -82,7 +83,10 @@ func (v *accountServeVerb) Run(ctx context.Context, e *environment) (err error) 
 // serveDatabase serves the accounts of a database. Administrators use the database itself, so that there is no socket.
 func (v *accountServeVerb) serveDatabase(ctx context.Context, e *environment, log *slog.Logger) (err error) {
 	p := place{databaseSettings: v.databaseSettings}
-	db, err := p.database(ctx)
+	db, err := awaitDatabase(ctx, p, log)
+	if ctx.Err() != nil && err != nil {
+		return nil // told to stop while it waited
+	}
 	if err != nil {
 		return err
 	}
@@ -107,6 +111,29 @@ func (v *accountServeVerb) serveDatabase(ctx context.Context, e *environment, lo
 	}
 	config.Accounts = all
 	return v.serve(ctx, e, config, listener, v.AccountID)
+}
+
+// databasePause is between two looks for a database that is not there yet.
+const databasePause = time.Second
+
+// awaitDatabase opens the database, and waits for a server that is not there yet: after a power cut it may be the last to
+// be back, and whoever starts this process again each time that it gives up waits longer and longer.
+func awaitDatabase(ctx context.Context, p place, log *slog.Logger) (*postgres.Database, error) {
+	for waiting := false; ; waiting = true {
+		db, err := p.database(ctx)
+		if err == nil || ctx.Err() != nil || !postgres.Absent(err) {
+			return db, err
+		}
+		if !waiting {
+			log.Warn("the database is not there; the service begins when it is", "error", err)
+		}
+		pause := time.NewTimer(databasePause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+	}
 }
 
 // config listens, and reads all settings that may be wrong.

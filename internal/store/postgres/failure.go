@@ -68,6 +68,20 @@ func meaning(err error) error {
 	return nil
 }
 
+// Absent tells whether an error means that there is no server at the moment, or one that does not let anybody in yet. That
+// passes; a wrong name or password does not.
+func Absent(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return isLost(err)
+	}
+	switch pg.Code[:2] {
+	case "08", "53", "57":
+		return true
+	}
+	return false
+}
+
 // isLost tells whether the way to the server failed.
 func isLost(err error) bool {
 	var connect *pgconn.ConnectError

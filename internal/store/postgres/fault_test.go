@@ -112,6 +112,29 @@ func TestKilledServer(t *testing.T) {
 	verify(t, a)
 }
 
+// TestAbsent: who waits for a server does so where there is none, and not where it refuses for good.
+func TestAbsent(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t, postgrestest.Options{})
+	open := func(database string) error {
+		db, err := postgres.Open(t.Context(), server.URL(database))
+		if err == nil {
+			err = db.Close()
+		}
+		return err
+	}
+	if err := open("postgres"); err != nil {
+		t.Fatal(err)
+	}
+	if err := open("unknown"); err == nil || postgres.Absent(err) {
+		t.Errorf("no such database: %v", err)
+	}
+	must(t, server.Kill())
+	if err := open("postgres"); !postgres.Absent(err) {
+		t.Errorf("no server: %v", err)
+	}
+}
+
 // proxy stands between the store and the server and cuts connections.
 type proxy struct {
 	dir    string
