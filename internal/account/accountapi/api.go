@@ -205,6 +205,7 @@ func (h *Handler) table() []route {
 		{"GET /v1/trust", integration, noBody, quick, false, (*Handler).trust},
 		{"GET /v1/changes", integration, noBody, polls, false, (*Handler).changes},
 		{"GET /v1/due", integration, noBody, slow, false, (*Handler).due},
+		{"GET /v1/backlog", integration, noBody, slow, false, (*Handler).backlog},
 		{"GET /v1/invitations", integration, noBody, slow, false, (*Handler).invitations},
 		{"POST /v1/invitations/open", integration, grantBody, slow, false, (*Handler).openInvitations},
 		{"POST /v1/users/{id}/invitation/sent", integration, smallBody, quick, false, (*Handler).invitationSent},

@@ -60,6 +60,7 @@ func Shapes() map[string]func(in any) any {
 		"Info":     func(in any) any { return account.Info(sent(wireInfo(in.(account.Info)))) },
 		"NewGroup": func(in any) any { return account.NewGroup(sent(wireNewGroup(in.(account.NewGroup)))) },
 		"Opening":  func(in any) any { return account.Opening(sent(wireOpening(in.(account.Opening)))) },
+		"Backlog":  func(in any) any { return account.Backlog(sent(wireBacklog(in.(account.Backlog)))) },
 		"Lease":    func(in any) any { return account.Lease(sent(wireLease(in.(account.Lease)))) },
 		"Grant":    func(in any) any { g := in.(account.Grant); w := sent(fromGrant(&g)); return w.grant() },
 		"InvitationRow": func(in any) any {
