@@ -101,3 +101,6 @@ func ParseRef(text string) bool { _, ok := parseRef(text); return ok }
 func ParseFence(text string) bool { _, ok := parseFence(text); return ok }
 
 func ParseSession(text string) bool { _, _, ok := parseSession(text); return ok }
+
+// RouteOf is the pattern of the route that a path leads to.
+func RouteOf(path string) string { return routeOf(path) }
