@@ -244,7 +244,7 @@ func (c *Cache) hearAll(ctx context.Context) error {
 	}
 	for after < end.Last {
 		feed, err := c.Account.Changes(ctx, after, feedPage)
-		if err != nil {
+		if err = errors.Join(err, ctx.Err()); err != nil { // who is told to stop hears nothing, and no error
 			return err
 		}
 		c.marks.follow(after, feed)

@@ -126,3 +126,43 @@ func (p *patient) Adopt(ctx context.Context, group string) (account.Group, error
 	defer p.heard(ctx)
 	return p.Service.Adopt(ctx, group)
 }
+
+// behind is an account that says that there is more, and does not say what until ctx ends.
+type behind struct {
+	*account.Service
+	last  int64
+	asked chan struct{}
+}
+
+func (b *behind) Changes(ctx context.Context, _ int64, limit int) (account.Feed, error) {
+	if limit == 0 {
+		b.last++
+		return account.Feed{Last: b.last}, nil
+	}
+	close(b.asked)
+	<-ctx.Done()
+	return account.Feed{}, nil
+}
+
+// TestEndWhileStarting: who is told to stop while the feed is read to its end stops.
+func TestEndWhileStarting(t *testing.T) {
+	t.Parallel()
+	service, _ := found(t)
+	b := &behind{Service: service, asked: make(chan struct{})}
+	c, err := cache.New(cache.Config{Account: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.Run(ctx)
+	}()
+	<-b.asked
+	cancel()
+	<-done
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}

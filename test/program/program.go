@@ -168,7 +168,10 @@ func (p *Process) Stop() {
 			p.t.Fatalf("the process ended with %v\n%s", p.err, p.log.tail())
 		}
 	case <-time.After(patience):
-		p.t.Fatalf("the process did not end within %s\n%s", patience, p.log.tail())
+		before := len(p.Log())
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // so that it says what it is at
+		<-p.done
+		p.t.Fatalf("the process did not end within %s\n%s", patience, p.Log()[before:])
 	}
 }
 
