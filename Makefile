@@ -68,3 +68,4 @@ cover:
 
 docs:
 	$(GO) test ./cmd/scimbridge -run TestConfigurationPage -update
+	$(GO) test ./test/monitoring -run 'TestMetricsTable|TestAlerts' -update

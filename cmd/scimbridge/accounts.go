@@ -10,17 +10,19 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/mail"
 	"github.com/scimbridge/scimbridge/internal/store/postgres"
+	"github.com/scimbridge/scimbridge/internal/store/timed"
 )
 
 // tenants are the accounts of a database. Each is opened with the first who asks for it, and looks after itself from
 // then on.
 type tenants struct {
-	db   *postgres.Database
-	only string // the one account that is served; empty: all
-	post *mail.Sender
-	log  *slog.Logger
-	ctx  context.Context //nolint:containedctx // ends what the accounts do by themselves; close cancels it
-	stop context.CancelFunc
+	db    *postgres.Database
+	only  string                                       // the one account that is served; empty: all
+	send  func(context.Context, mail.Invitation) error // nil: invitations are not mailed
+	meter *timed.Meter
+	log   *slog.Logger
+	ctx   context.Context //nolint:containedctx // ends what the accounts do by themselves; close cancels it
+	stop  context.CancelFunc
 
 	mu    sync.Mutex // guards what follows
 	open  map[string]*account.Service
@@ -29,8 +31,8 @@ type tenants struct {
 
 var _ accountapi.Accounts = (*tenants)(nil)
 
-func newTenants(ctx context.Context, db *postgres.Database, only string, post *mail.Sender, log *slog.Logger) *tenants {
-	t := &tenants{db: db, only: only, post: post, log: log, open: map[string]*account.Service{}}
+func newTenants(ctx context.Context, db *postgres.Database, only string, send func(context.Context, mail.Invitation) error, meter *timed.Meter, log *slog.Logger) *tenants {
+	t := &tenants{db: db, only: only, send: send, meter: meter, log: log, open: map[string]*account.Service{}}
 	t.ctx, t.stop = context.WithCancel(ctx)
 	return t
 }
@@ -52,11 +54,11 @@ func (t *tenants) Account(ctx context.Context, id string) (*account.Service, err
 	if len(list) == 0 || list[0] != id {
 		return nil, account.ErrNotFound
 	}
-	s := account.New(account.Config{Store: t.db.Account(id), Log: t.log})
+	s := account.New(account.Config{Store: t.meter.Wrap(t.db.Account(id)), Log: t.log})
 	t.open[id] = s
 	t.stops = append(t.stops, housekeep(t.ctx, s))
-	if t.post != nil {
-		t.stops = append(t.stops, deliver(t.ctx, s, t.post, t.log))
+	if t.send != nil {
+		t.stops = append(t.stops, deliver(t.ctx, s, t.send, t.log))
 	}
 	return s, nil
 }

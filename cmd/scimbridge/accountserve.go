@@ -9,11 +9,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/server/certificates"
 	"github.com/scimbridge/scimbridge/internal/store/postgres"
+	"github.com/scimbridge/scimbridge/internal/store/timed"
 )
 
 // accountServeVerb serves an account over HTTP, apart from any bridge.
@@ -45,7 +49,10 @@ func (v *accountServeVerb) Run(ctx context.Context, e *environment) (err error) 
 	if err := holdsAccount(dir); err != nil {
 		return err
 	}
-	service, closeStore, err := openAccount(ctx, dir, log)
+	tracer, lastTraces := e.traces(ctx, "scimbridge-account", log)
+	defer lastTraces()
+	meter := timed.New(tracer)
+	service, closeStore, err := openAccount(ctx, dir, meter, log)
 	if err != nil {
 		return err
 	}
@@ -57,14 +64,14 @@ func (v *accountServeVerb) Run(ctx context.Context, e *environment) (err error) 
 	if len(info.Root) == 0 {
 		return errors.New("this account was founded without keys, so that nobody can sign in at it from elsewhere. Serve it in the bridge's own process, with scimbridge serve --data DIR, or found one with keys: scimbridge credentials new --data DIR")
 	}
-	post, err := v.sender()
+	send, post, err := v.postal()
 	if err != nil {
 		return err
 	}
 	stop := housekeep(ctx, service)
 	defer stop()
-	if post != nil {
-		stopPost := deliver(ctx, service, post, log)
+	if send != nil {
+		stopPost := deliver(ctx, service, send, log)
 		defer stopPost()
 	}
 	socket, err := accountapi.Listen(socketPath(dir), service, log)
@@ -76,7 +83,8 @@ func (v *accountServeVerb) Run(ctx context.Context, e *environment) (err error) 
 	if err != nil {
 		return err
 	}
-	config.Accounts = accountapi.Single(info.ID, service)
+	config.Accounts, config.Tracer = accountapi.Single(info.ID, service), tracer
+	config.Meters = slices.Concat(meter.Collectors(), disk(dir), post.Collectors())
 	return v.serve(ctx, e, config, listener, info.ID)
 }
 
@@ -96,11 +104,14 @@ func (v *accountServeVerb) serveDatabase(ctx context.Context, e *environment, lo
 			return err
 		}
 	}
-	post, err := v.sender()
+	send, post, err := v.postal()
 	if err != nil {
 		return err
 	}
-	all := newTenants(ctx, db, v.AccountID, post, log)
+	tracer, lastTraces := e.traces(ctx, "scimbridge-account", log)
+	defer lastTraces()
+	meter := timed.New(tracer)
+	all := newTenants(ctx, db, v.AccountID, send, meter, log)
 	defer all.close()
 	if err := all.awake(ctx); err != nil {
 		return err
@@ -109,7 +120,8 @@ func (v *accountServeVerb) serveDatabase(ctx context.Context, e *environment, lo
 	if err != nil {
 		return err
 	}
-	config.Accounts = all
+	config.Accounts, config.Tracer = all, tracer
+	config.Meters = slices.Concat(meter.Collectors(), post.Collectors())
 	return v.serve(ctx, e, config, listener, v.AccountID)
 }
 
@@ -171,17 +183,21 @@ func (v *accountServeVerb) scheme() string {
 }
 
 func (v *accountServeVerb) serve(ctx context.Context, e *environment, c accountapi.Config, l net.Listener, id string) error {
+	var files *certificates.Files
+	if v.TLSCertFile != "" {
+		var err error
+		if files, err = certificates.OpenFiles(certificates.FilesConfig{Cert: v.TLSCertFile, Key: v.TLSKeyFile, Log: c.Log}); err != nil {
+			return errors.Join(fmt.Errorf("--tls-cert-file and --tls-key-file: %w", err), l.Close())
+		}
+		c.Meters = append(c.Meters, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: certificateName, Help: certificateHelp}, certificateEnd(files.State)))
+	}
 	h, err := accountapi.New(c)
 	if err != nil {
 		return errors.Join(fmt.Errorf("--public-url: %w", err), l.Close())
 	}
 	s := httpServer(h, c.Log)
 	failed := make(chan error, 1)
-	if v.TLSCertFile != "" {
-		files, err := certificates.OpenFiles(certificates.FilesConfig{Cert: v.TLSCertFile, Key: v.TLSKeyFile, Log: c.Log})
-		if err != nil {
-			return errors.Join(fmt.Errorf("--tls-cert-file and --tls-key-file: %w", err), l.Close())
-		}
+	if files != nil {
 		s.TLSConfig = files.Config()
 		defer alongside(ctx, files.Run)()
 		go func() { failed <- s.ServeTLS(l, "", "") }()

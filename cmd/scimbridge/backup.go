@@ -76,7 +76,7 @@ func credentialsAfterRestore(ctx context.Context, e *environment, dir string) er
 	if err != nil {
 		return nil //nolint:nilerr // whoever starts the bridge with it is told
 	}
-	service, closeStore, err := openAccount(ctx, dir, slog.New(slog.DiscardHandler))
+	service, closeStore, err := openAccount(ctx, dir, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

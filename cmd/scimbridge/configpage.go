@@ -28,6 +28,18 @@ settings themselves: they are named by file; ` + "`OP_SESSION`" + ` may hold its
 	for _, verb := range parser.Model.Children {
 		writeVerb(&b, verb, "scimbridge")
 	}
+	b.WriteString(`
+## Traces
+
+OpenTelemetry's own variables, of ` + "`serve`, `dev` and `account serve`" + `. Without any of them there are no traces. What is wrong with one is said in the log and
+stops nothing. [operating](operating.md#traces) says what is in a trace.
+
+| variables | meaning |
+| --- | --- |
+`)
+	for _, v := range traceVariables {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.ReplaceAll(v.names, ", ", "`, `"), v.meaning)
+	}
 	b.WriteString("\n## Variables of 1Password SCIM Bridge without effect\n\nThey may stay where they are; the log mentions them once at the start.\n\n| variable | why |\n| --- | --- |\n")
 	for _, name := range slices.Sorted(maps.Keys(later)) {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, later[name])

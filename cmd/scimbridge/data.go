@@ -18,6 +18,7 @@ import (
 	"github.com/scimbridge/scimbridge/internal/keyset"
 	"github.com/scimbridge/scimbridge/internal/owner"
 	"github.com/scimbridge/scimbridge/internal/store/sqlite"
+	"github.com/scimbridge/scimbridge/internal/store/timed"
 )
 
 // A data folder holds account.db (with its -wal, -shm and .lock), the administrator's socket, and, where dev or
@@ -87,8 +88,8 @@ func (e *noAccountError) Error() string {
 
 func (e *noAccountError) Unwrap() error { return errNoAccount }
 
-// openAccount opens the account in a folder.
-func openAccount(ctx context.Context, dir string, log *slog.Logger) (*account.Service, func() error, error) {
+// openAccount opens the account in a folder, measured where there is a meter.
+func openAccount(ctx context.Context, dir string, meter *timed.Meter, log *slog.Logger) (*account.Service, func() error, error) {
 	if err := socketFolder(dir); err != nil {
 		return nil, nil, err
 	}
@@ -100,13 +101,13 @@ func openAccount(ctx context.Context, dir string, log *slog.Logger) (*account.Se
 		}
 		return nil, nil, err
 	}
-	return account.New(account.Config{Store: store, Log: log}), store.Close, nil
+	return account.New(account.Config{Store: meter.Wrap(store), Log: log}), store.Close, nil
 }
 
 // prepare makes what is missing in the folder of dev: account, owner, credentials.
 func prepare(ctx context.Context, dir string, log *slog.Logger) (session *keyset.Session, token string, fresh bool, err error) {
 	fresh = errors.Is(holdsAccount(dir), errNoAccount)
-	service, closeStore, err := openAccount(ctx, dir, log)
+	service, closeStore, err := openAccount(ctx, dir, nil, log)
 	if err != nil {
 		return nil, "", false, err
 	}

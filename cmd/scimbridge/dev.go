@@ -41,7 +41,9 @@ func (v *devVerb) Run(ctx context.Context, e *environment) error {
 		return err
 	}
 	debug.FreeOSMemory() // stretching the owner's password takes 64 MiB, once
-	a := &assembly{bridgeSettings: v.bridgeSettings, session: session, data: dir, log: log, tail: tail, onThisMachine: true}
+	tracer, lastTraces := e.traces(ctx, "scimbridge", log)
+	defer lastTraces()
+	a := &assembly{tracer: tracer, bridgeSettings: v.bridgeSettings, session: session, data: dir, log: log, tail: tail, onThisMachine: true}
 	return a.run(ctx, v.Listen, func(url string) error {
 		if v.JSON {
 			return json.NewEncoder(e.stdout).Encode(struct {

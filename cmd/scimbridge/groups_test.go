@@ -17,7 +17,7 @@ import (
 func TestGroupsShowNewKeys(t *testing.T) {
 	t.Parallel()
 	ctx, dir := asAdministrator(t.Context()), t.TempDir()
-	service, closeStore, err := openAccount(ctx, dir, slog.New(slog.DiscardHandler))
+	service, closeStore, err := openAccount(ctx, dir, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

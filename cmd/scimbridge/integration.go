@@ -117,6 +117,7 @@ func (v *integrationDeactivateVerb) Run(ctx context.Context, e *environment) err
 type guardVerb struct {
 	Show    guardShowVerb    `cmd:"" default:"withargs" help:"Show what the guard holds back."`
 	Approve guardApproveVerb `cmd:"" help:"Make the changes that are held back, and let everything pass for an hour."`
+	Dismiss guardDismissVerb `cmd:"" help:"Forget the changes that are held back: they were a mistake, which has been mended at the identity provider."`
 }
 
 type guardShowVerb struct{ where }
@@ -166,6 +167,23 @@ func (v *guardApproveVerb) Run(ctx context.Context, e *environment) error {
 			return printJSON(e, map[string]int{"made": n})
 		}
 		_, err = fmt.Fprintf(e.stdout, "%d changes were made. For an hour nothing is held back, so that the identity provider can finish.\n", n)
+		return err
+	})
+}
+
+type guardDismissVerb struct{ where }
+
+// Run forgets the changes that wait.
+func (v *guardDismissVerb) Run(ctx context.Context, e *environment) error {
+	return v.with(ctx, func(a accountapi.Administrator) error {
+		n, err := a.Dismiss(ctx)
+		if err != nil {
+			return err
+		}
+		if v.JSON {
+			return printJSON(e, map[string]int{"dismissed": n})
+		}
+		_, err = fmt.Fprintf(e.stdout, "%d changes were forgotten. If the identity provider still wants them, it asks for them again.\n", n)
 		return err
 	})
 }

@@ -45,24 +45,37 @@ func (m *mailSettings) sender() (*mail.Sender, error) {
 }
 
 // bridgeMailer lets a bridge send its invitations.
-type bridgeMailer struct{ *mail.Sender }
+type bridgeMailer struct {
+	send func(context.Context, mail.Invitation) error
+}
 
 // Send sends an invitation.
 func (b bridgeMailer) Send(ctx context.Context, m bridge.Mail) error {
-	err := b.Sender.Send(ctx, mail.Invitation(m))
+	err := b.send(ctx, mail.Invitation(m))
 	if errors.Is(err, mail.ErrAddress) || errors.Is(err, mail.ErrRefused) {
 		return fmt.Errorf("%w: %w", bridge.ErrUndeliverable, err)
 	}
 	return err
 }
 
-// mailer is the bridge's; nil where no mail server is named.
-func (m *mailSettings) mailer() (bridge.Mailer, error) {
+// mailer is the bridge's, and what counts its mails; nil where no mail server is named.
+func (m *mailSettings) mailer() (bridge.Mailer, *mailMeter, error) {
 	s, err := m.sender()
 	if err != nil || s == nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return bridgeMailer{s}, nil
+	meter := newMailMeter()
+	return bridgeMailer{meter.wrap(s.Send)}, meter, nil
+}
+
+// postal is what an account service sends invitations by, and what counts them; nil where no mail server is named.
+func (m *mailSettings) postal() (func(context.Context, mail.Invitation) error, *mailMeter, error) {
+	s, err := m.sender()
+	if err != nil || s == nil {
+		return nil, nil, err
+	}
+	meter := newMailMeter()
+	return meter.wrap(s.Send), meter, nil
 }
 
 // postman sends the invitations whose links an account service is to deliver, at least once.
@@ -91,10 +104,10 @@ const (
 )
 
 // deliver starts the account service's postman. The function that is returned stops it and waits.
-func deliver(ctx context.Context, service *account.Service, s *mail.Sender, log *slog.Logger) func() {
+func deliver(ctx context.Context, service *account.Service, send func(context.Context, mail.Invitation) error, log *slog.Logger) func() {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	p := &postman{service: service, send: s.Send, log: log, later: map[letter]attempt{}}
+	p := &postman{service: service, send: send, log: log, later: map[letter]attempt{}}
 	go func() {
 		defer close(done)
 		p.run(ctx)

@@ -18,7 +18,7 @@ func TestPostman(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	log := slog.New(slog.DiscardHandler)
-	service, closeStore, err := openAccount(ctx, t.TempDir(), log)
+	service, closeStore, err := openAccount(ctx, t.TempDir(), nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

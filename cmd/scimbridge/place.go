@@ -11,6 +11,7 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/store/postgres"
+	"github.com/scimbridge/scimbridge/internal/store/timed"
 )
 
 // databaseSettings name an account that is kept in a PostgreSQL database.
@@ -33,7 +34,7 @@ func (p place) administer(ctx context.Context, act func(accountapi.Administrator
 	if !p.inDatabase() {
 		return p.inFolder(ctx, act)
 	}
-	service, closeStore, err := p.open(ctx, slog.New(slog.DiscardHandler))
+	service, closeStore, err := p.open(ctx, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -58,20 +59,20 @@ func (p place) inFolder(ctx context.Context, act func(accountapi.Administrator) 
 	if err := holdsAccount(p.dir); err != nil {
 		return err
 	}
-	service, closeStore, err := openAccount(ctx, p.dir, slog.New(slog.DiscardHandler))
+	service, closeStore, err := openAccount(ctx, p.dir, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	return errors.Join(act(service), closeStore())
 }
 
-// open opens the account, which must be there.
-func (p place) open(ctx context.Context, log *slog.Logger) (*account.Service, func() error, error) {
+// open opens the account, which must be there, measured where there is a meter.
+func (p place) open(ctx context.Context, meter *timed.Meter, log *slog.Logger) (*account.Service, func() error, error) {
 	if !p.inDatabase() {
 		if err := holdsAccount(p.dir); err != nil {
 			return nil, nil, err
 		}
-		return openAccount(ctx, p.dir, log)
+		return openAccount(ctx, p.dir, meter, log)
 	}
 	db, err := p.database(ctx)
 	if err != nil {
@@ -81,13 +82,13 @@ func (p place) open(ctx context.Context, log *slog.Logger) (*account.Service, fu
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
-	return account.New(account.Config{Store: db.Account(id), Log: log}), db.Close, nil
+	return account.New(account.Config{Store: meter.Wrap(db.Account(id)), Log: log}), db.Close, nil
 }
 
 // create opens the account of an id, which need not be there yet.
 func (p place) create(ctx context.Context, id string, log *slog.Logger) (*account.Service, func() error, error) {
 	if !p.inDatabase() {
-		return openAccount(ctx, p.dir, log)
+		return openAccount(ctx, p.dir, nil, log)
 	}
 	db, err := p.database(ctx)
 	if err != nil {

@@ -17,8 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/account/accountapi"
 	"github.com/scimbridge/scimbridge/internal/bridge"
@@ -29,6 +27,8 @@ import (
 	"github.com/scimbridge/scimbridge/internal/redis"
 	"github.com/scimbridge/scimbridge/internal/server"
 	"github.com/scimbridge/scimbridge/internal/server/web"
+	"github.com/scimbridge/scimbridge/internal/store/timed"
+	"github.com/scimbridge/scimbridge/internal/tracing"
 )
 
 // pingPort is where /ping is served alone (OP_PING_SERVER), as the original documents.
@@ -67,7 +67,9 @@ func (v *serveVerb) Run(ctx context.Context, e *environment) error {
 		}
 		address = fmt.Sprintf(":%d", v.Port)
 	}
-	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, tail: tail, drainFor: drainPause}
+	tracer, lastTraces := e.traces(ctx, "scimbridge", log)
+	defer lastTraces()
+	parts := &assembly{bridgeSettings: v.bridgeSettings, data: v.Data, log: log, tail: tail, drainFor: drainPause, tracer: tracer}
 	var err error
 	if parts.tls, err = v.termination(v.Data, log); err != nil {
 		return err
@@ -109,6 +111,9 @@ type assembly struct {
 	drainFor time.Duration
 	log      *slog.Logger
 	tail     *logtail.Tail // of log
+
+	tracer *tracing.Tracer
+	store  *timed.Meter // of the account in this process
 
 	onThisMachine bool // nobody but this machine reaches it, so that links may name its own address
 	watchers      *bridge.Watchers
@@ -254,7 +259,7 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 // handler wires the whole program: account, bridge, lock, pages, server.
 func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, error) {
 	metricsLock := func() bool { return false }
-	c := server.Config{Clock: time.Now, Log: a.log}
+	c := server.Config{Tracer: a.tracer, Clock: time.Now, Log: a.log}
 	var s *server.Server
 	interval, err := a.interval()
 	if err != nil {
@@ -263,7 +268,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	if _, err := a.publicURL(); err != nil {
 		return nil, nil, err
 	}
-	mailer, err := a.mailer()
+	mailer, post, err := a.mailer()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -285,7 +290,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	closeAll := func() error { return nil }
 	started := time.Now()
 	pages := web.Config{Clock: time.Now, Rand: rand.Reader, Log: a.log, Missing: a.missing}
-	var meters []prometheus.Collector
+	meters := health.Collectors()
 	var accounts bridge.Account // nil: there is no session
 	if a.missing != nil {
 		health.Checks = missingChecks()
@@ -322,7 +327,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 			return nil, nil, errors.Join(err, closeAll())
 		}
 		closeAll = func() error { return errors.Join(copies.end(), closeAccount()) }
-		meters = copies.meters
+		meters = slices.Concat(meters, copies.meters, a.meters(service), post.Collectors())
 		c.Provider = bridge.New(bridge.Config{
 			Account: copies.account, View: copies.view, Types: types, Lock: lock, StrictMembers: a.StrictMembers, Log: a.log,
 			Integration: bridge.Integration{ID: header.Integration, Name: "SCIM bridge integration", Created: header.Created},
@@ -333,7 +338,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		}
 		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
 			Account: service, Leases: leases, Replica: a.tail.Replica, Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
-			Client: func() string { return s.Client() }, Clock: time.Now, Log: a.log,
+			Client: func() string { return s.Client() }, Tracer: a.tracer, Clock: time.Now, Log: a.log,
 		})
 		health.Checks = checks(accounts, lock, a.redis, a.watchers, started)
 	}
@@ -351,48 +356,6 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 	}
 	s = server.New(c)
 	return s, closeAll, nil
-}
-
-// gauges are the numbers of the parts that may be missing.
-func (a *assembly) gauges(m *server.Metrics) {
-	number := func(yes bool) float64 {
-		if yes {
-			return 1
-		}
-		return 0
-	}
-	if a.watchers != nil {
-		m.Gauge("scimbridge_rekeying_groups", "Groups whose new key has not reached all of their members yet.", a.rekeying(func(list []account.Rekeying) int { return len(list) }))
-		m.Gauge("scimbridge_rekeying_members_done", "Members of such groups who hold the new key.", a.rekeying(func(list []account.Rekeying) (n int) {
-			for _, k := range list {
-				n += k.Have
-			}
-			return n
-		}))
-		m.Gauge("scimbridge_rekeying_members_waiting", "Members of such groups who hold an older key only.", a.rekeying(func(list []account.Rekeying) (n int) {
-			for _, k := range list {
-				n += k.Of - k.Have
-			}
-			return n
-		}))
-		m.Gauge("scimbridge_lease_held", "1 while this replica is the one that makes links and confirms people.", func() float64 { return number(a.watchers.Lease().Held) })
-	}
-	if a.tls != nil {
-		m.Gauge("scimbridge_certificate_expiry_timestamp_seconds", "When the certificate ends that the bridge terminates TLS with, in seconds since 1970; 0 while there is none.", func() float64 {
-			if t := a.certificate().Expires; !t.IsZero() {
-				return float64(t.Unix())
-			}
-			return 0
-		})
-	}
-	if a.redis != nil {
-		m.Gauge("scimbridge_redis_up", "1 while the Redis that is named can be used.", func() float64 { return number(a.redis.State().Up) })
-	}
-}
-
-// rekeying is a number about the groups whose new key is being handed over.
-func (a *assembly) rekeying(count func([]account.Rekeying) int) func() float64 {
-	return func() float64 { return float64(count(a.watchers.Confirmation().Rekeyings)) }
 }
 
 // replica is what this process is called among the bridges of an account: as its machine is, and by chance, since who is
@@ -457,9 +420,10 @@ type driven interface {
 // account opens the account that this process serves itself, or makes the way to the one that the scimsession names.
 func (a *assembly) account(ctx context.Context, session *keyset.Session, lock *bridge.Lock) (driven, func() error, error) {
 	if a.data == "" {
-		return remote(session, lock)
+		return remote(session, lock, a.tracer)
 	}
-	service, closeStore, err := place{dir: a.data}.open(ctx, a.log)
+	a.store = timed.New(a.tracer)
+	service, closeStore, err := place{dir: a.data}.open(ctx, a.store, a.log)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -54,7 +54,7 @@ func siteCommand(ts *testscript.TestScript, _ bool, args []string) {
 	log := slog.New(slog.DiscardHandler)
 	made, err := foundKeys(owner.Founding{AccountName: "Acme", Name: "Olivia Owner", UserName: "olivia@example.com", URL: server.URL, Password: password}, dir+"-kit")
 	ts.Check(err)
-	service, closeStore, err := openAccount(ctx, dir, log)
+	service, closeStore, err := openAccount(ctx, dir, nil, log)
 	ts.Check(err)
 	ts.Check(made.found(ctx, service, dir+"-kit"))
 	ts.Value(scriptSite{}).(*scriptSite).service = service
@@ -208,7 +208,7 @@ func liarCommand(ts *testscript.TestScript, _ bool, _ []string) {
 func keylessCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, dir := asAdministrator(context.Background()), ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o700))
-	service, closeStore, err := openAccount(ctx, dir, slog.New(slog.DiscardHandler))
+	service, closeStore, err := openAccount(ctx, dir, nil, slog.New(slog.DiscardHandler))
 	ts.Check(err)
 	_, err = service.Found(ctx, account.Founding{Name: "Acme", Owner: "Olivia Owner", UserName: "olivia@example.com"})
 	ts.Check(err)

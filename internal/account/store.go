@@ -113,6 +113,8 @@ type KeyTx interface {
 	Invitations(states []InvitationState, after int64, limit int) ([]InvitationRow, error)
 	// Unsent lists invitations that are open and not sent, with a link to deliver or without one.
 	Unsent(withLink bool, limit int) ([]InvitationRow, error)
+	// Backlog counts what waits, without what the guard says.
+	Backlog() (Backlog, error)
 	// Expired lists users whose invitation is open and ended before a time.
 	Expired(before time.Time, limit int) ([]int64, error)
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/keyset"
+	"github.com/scimbridge/scimbridge/internal/tracing"
 )
 
 // WatcherConfig is what NewWatchers needs.
@@ -32,6 +33,7 @@ type WatcherConfig struct {
 	Version  string
 	// Client names the identity provider, as its last request has.
 	Client func() string
+	Tracer *tracing.Tracer
 	Clock  func() time.Time
 	Log    *slog.Logger
 }
@@ -48,6 +50,7 @@ type Watchers struct {
 
 // watcher is one loop and what it says of itself.
 type watcher struct {
+	name string // of its rounds in traces
 	wake chan struct{}
 
 	mu        sync.Mutex // guards what follows
@@ -78,10 +81,10 @@ const (
 
 // NewWatchers makes watchers, which run once Run is called.
 func NewWatchers(c WatcherConfig) *Watchers {
-	w := func() *watcher {
-		return &watcher{wake: make(chan struct{}, 1), faults: map[string]string{}, later: map[string]time.Time{}}
+	w := func(name string) *watcher {
+		return &watcher{name: name, wake: make(chan struct{}, 1), faults: map[string]string{}, later: map[string]time.Time{}}
 	}
-	return &Watchers{WatcherConfig: c, provision: w(), confirm: w(), lease: lease{fenced: make(chan struct{}, 1)}}
+	return &Watchers{WatcherConfig: c, provision: w("StartProvisionWatcher"), confirm: w("ConfirmationWatcher"), lease: lease{fenced: make(chan struct{}, 1)}}
 }
 
 // Run works until ctx ends, and returns when everything has ended.
@@ -169,7 +172,9 @@ func (w *Watchers) loop(ctx context.Context, l *watcher, look func(context.Conte
 		if s := w.Lock.Secrets(); s != nil && (ring == nil || ring.secrets != s) {
 			ring = newKeyring(w.Account, s, w.Lock.Header(), w.Clock)
 		}
-		err := w.look(ctx, ring, look)
+		within, span := w.Tracer.Begin(ctx, l.name)
+		err := w.look(within, ring, look)
+		span.End(err == nil)
 		if errors.Is(err, account.ErrFenced) {
 			w.lease.lose()
 			return

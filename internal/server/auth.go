@@ -107,6 +107,7 @@ func (s *Server) Client() string {
 func (s *Server) refuse(r *http.Request) *scim.Error {
 	s.Metrics.wrongTokens.Inc()
 	if _, ok := s.limits.allow(r.Context(), s.Source(r)); !ok {
+		s.Metrics.heldBack.Inc()
 		return scim.Errorf(429, "", "Too many wrong tokens came from this address. Wait as long as Retry-After says, and check which token the identity provider has.")
 	}
 	return unauthorized("The token is not the bearer token of this bridge. If the credentials were made anew, give the identity provider the new token.")
@@ -120,7 +121,11 @@ func unauthorized(detail string) *scim.Error {
 // how long to wait.
 func (s *Server) WrongToken(r *http.Request) (wait time.Duration, ok bool) {
 	s.Metrics.wrongTokens.Inc()
-	return s.limits.allow(r.Context(), s.Source(r))
+	wait, ok = s.limits.allow(r.Context(), s.Source(r))
+	if !ok {
+		s.Metrics.heldBack.Inc()
+	}
+	return wait, ok
 }
 
 // Source is who sends the request: the nearest address that is no trusted proxy's.

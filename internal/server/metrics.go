@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -17,6 +18,7 @@ type Metrics struct {
 	requests    *prometheus.CounterVec
 	seconds     *prometheus.HistogramVec
 	wrongTokens prometheus.Counter
+	heldBack    prometheus.Counter
 }
 
 // NewMetrics makes the metrics of a server. unlocked tells whether the bridge is; others are those of its parts.
@@ -33,6 +35,9 @@ func NewMetrics(version string, unlocked func() bool, others ...prometheus.Colle
 		wrongTokens: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scimbridge_wrong_tokens_total", Help: "Requests with a token that is not the bridge's.",
 		}),
+		heldBack: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scimbridge_rate_limited_total", Help: "Requests that were told to wait (429), since their source has sent too many wrong tokens.",
+		}),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "scimbridge_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version},
@@ -46,11 +51,35 @@ func NewMetrics(version string, unlocked func() bool, others ...prometheus.Colle
 		}
 		return 0
 	})
-	m.registry.MustRegister(m.requests, m.seconds, m.wrongTokens, info, lock,
+	m.registry.MustRegister(m.requests, m.seconds, m.wrongTokens, m.heldBack, info, lock,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(others...)
 	m.Handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
+}
+
+// Collectors are the health as metrics.
+func (h *Health) Collectors() []prometheus.Collector { return []prometheus.Collector{healthMetric{h}} }
+
+// healthMetric asks the components whenever somebody looks.
+type healthMetric struct{ *Health }
+
+var healthyDesc = prometheus.NewDesc("scimbridge_healthy", "1 while the report of /health with this source is healthy.", []string{"source"}, nil)
+
+// Describe implements prometheus.Collector.
+func (healthMetric) Describe(out chan<- *prometheus.Desc) { out <- healthyDesc }
+
+// Collect implements prometheus.Collector.
+func (h healthMetric) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	for _, r := range h.Reports(ctx) {
+		healthy := 0.0
+		if r.State == Healthy {
+			healthy = 1
+		}
+		out <- prometheus.MustNewConstMetric(healthyDesc, prometheus.GaugeValue, healthy, r.Source)
+	}
 }
 
 // Gauge adds a number that is asked for whenever somebody looks.

@@ -27,6 +27,7 @@ import (
 	"github.com/scimbridge/scimbridge/internal/bridge"
 	"github.com/scimbridge/scimbridge/internal/bucket"
 	"github.com/scimbridge/scimbridge/internal/server/scimapi"
+	"github.com/scimbridge/scimbridge/internal/tracing"
 	"github.com/scimbridge/scimbridge/scim"
 )
 
@@ -50,6 +51,7 @@ type Config struct {
 	// Monitoring opens /monitoring, /health and /metrics and nothing else; empty: /monitoring is off.
 	Monitoring Secret
 	Trusted    []netip.Prefix // proxies whose X-Forwarded-* headers are believed
+	Tracer     *tracing.Tracer
 	// Shared counts wrong tokens together with other replicas (SharedLimit); nil: each counts alone.
 	Shared *bucket.Shared
 	Clock  func() time.Time
@@ -69,7 +71,7 @@ type Server struct {
 func New(c Config) *Server {
 	s := &Server{Config: c, limits: newLimits(c.Clock, c.Shared)}
 	if c.Provider != nil {
-		s.scim = scimapi.New(scimapi.Config{Provider: c.Provider, Guard: s.guard, Log: c.Log})
+		s.scim = scimapi.New(scimapi.Config{Provider: inSpans(c.Provider, c.Tracer), Guard: s.guard, Log: c.Log})
 	}
 	return s
 }
@@ -90,7 +92,7 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if s.draining.Load() {
 		w.Header().Set("Connection", "close") // a balancer of connections does not see /ready
 	}
-	ctx := bridge.WithRequest(r.Context(), id)
+	ctx, span := s.trace(bridge.WithRequest(r.Context(), id), r)
 	r = r.WithContext(ctx)
 	pattern := "panic"
 	defer func() {
@@ -105,8 +107,15 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 		took := s.Clock().Sub(start)
 		s.Metrics.request(pattern, r.Method, w.status(), took)
-		s.Log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("method", known(r.Method)), slog.String("route", pattern),
-			slog.Int("status", w.status()), slog.Duration("took", took), slog.Int64("bytes", w.bytes), slog.String("request", id))
+		span.Answered(known(r.Method), pattern, w.status())
+		attrs := []slog.Attr{
+			slog.String("method", known(r.Method)), slog.String("route", pattern),
+			slog.Int("status", w.status()), slog.Duration("took", took), slog.Int64("bytes", w.bytes), slog.String("request", id),
+		}
+		if trace := span.Trace(); trace != "" {
+			attrs = append(attrs, slog.String("trace", trace))
+		}
+		s.Log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
 	}()
 	if s.Log.Enabled(ctx, slog.LevelDebug) {
 		s.Log.LogAttrs(ctx, slog.LevelDebug, "request begins", slog.String("path", r.URL.Path), slog.String("source", s.Source(r).String()),

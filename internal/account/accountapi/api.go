@@ -32,8 +32,10 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/internal/tracing"
 )
 
 // Accounts finds the accounts that a process serves.
@@ -64,8 +66,10 @@ type Config struct {
 	// as another service can use it here.
 	URL          string
 	Version      string
-	MetricsToken string         // opens /metrics; empty: /metrics is off
-	Trusted      []netip.Prefix // proxies whose X-Forwarded-For is believed
+	MetricsToken string                 // opens /metrics; empty: /metrics is off
+	Trusted      []netip.Prefix         // proxies whose X-Forwarded-For is believed
+	Meters       []prometheus.Collector // metrics of the process's other parts
+	Tracer       *tracing.Tracer
 	Clock        func() time.Time
 	Log          *slog.Logger
 }
@@ -95,7 +99,7 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{c: c, host: hostOf(u), mux: http.NewServeMux(), limits: newLimits(c.Clock), metrics: newMetrics(c.Version), drained: make(chan struct{})}
+	h := &Handler{c: c, host: hostOf(u), mux: http.NewServeMux(), limits: newLimits(c.Clock), metrics: newMetrics(c.Version, c.Meters), drained: make(chan struct{})}
 	h.drain = sync.OnceFunc(func() { close(h.drained) })
 	if h.sealers, err = newSealers(); err != nil {
 		return nil, err
@@ -205,6 +209,7 @@ func (h *Handler) table() []route {
 		{"GET /v1/trust", integration, noBody, quick, false, (*Handler).trust},
 		{"GET /v1/changes", integration, noBody, polls, false, (*Handler).changes},
 		{"GET /v1/due", integration, noBody, slow, false, (*Handler).due},
+		{"GET /v1/backlog", integration, noBody, slow, false, (*Handler).backlog},
 		{"GET /v1/invitations", integration, noBody, slow, false, (*Handler).invitations},
 		{"POST /v1/invitations/open", integration, grantBody, slow, false, (*Handler).openInvitations},
 		{"POST /v1/users/{id}/invitation/sent", integration, smallBody, quick, false, (*Handler).invitationSent},
@@ -258,8 +263,9 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	head.Set(headerRequestID, id)
 	head.Set("X-Content-Type-Options", "nosniff")
 	ctx := account.WithCaller(r.Context(), account.Caller{Kind: account.System, RequestID: id})
-	r = r.WithContext(ctx)
 	_, pattern := h.mux.Handler(r)
+	ctx, span := h.trace(ctx, r, pattern)
+	r = r.WithContext(ctx)
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler { //nolint:errorlint // it is panicked with, not wrapped
@@ -275,18 +281,43 @@ func (h *Handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			pattern = "none"
 		}
 		h.metrics.request(pattern, r.Method, w.status(), took)
+		span.Answered(known(r.Method), pathOf(pattern), w.status())
 		level := slog.LevelInfo
 		if pattern == takeLease && w.status() == http.StatusOK {
 			level = slog.LevelDebug
 		}
-		h.c.Log.LogAttrs(ctx, level, "request", slog.String("method", known(r.Method)), slog.String("route", pattern),
-			slog.Int("status", w.status()), slog.Duration("took", took), slog.Int64("bytes", w.bytes), slog.String("request", id))
+		attrs := []slog.Attr{
+			slog.String("method", known(r.Method)), slog.String("route", pattern),
+			slog.Int("status", w.status()), slog.Duration("took", took), slog.Int64("bytes", w.bytes), slog.String("request", id),
+		}
+		if trace := span.Trace(); trace != "" {
+			attrs = append(attrs, slog.String("trace", trace))
+		}
+		h.c.Log.LogAttrs(ctx, level, "request", attrs...)
 	}()
 	if pattern == "" {
 		h.fail(w, r, id, h.noRoute(w, r))
 		return
 	}
 	h.mux.ServeHTTP(w, r)
+}
+
+// trace begins the span of a request. What bridges do by themselves, such as waiting for changes, is in no trace, and they
+// name none; what machines ask every few seconds is in none either.
+func (h *Handler) trace(ctx context.Context, r *http.Request, pattern string) (context.Context, tracing.Span) {
+	if path := pathOf(pattern); strings.HasPrefix(path, "/v1/join/") || strings.HasPrefix(path, "/v1/me") || path == "/join/{ref}" {
+		return h.c.Tracer.Serve(ctx, r.Header)
+	}
+	return h.c.Tracer.Continue(ctx, r.Header)
+}
+
+// pathOf is a route's pattern without the method.
+func pathOf(pattern string) string {
+	_, path, ok := strings.Cut(pattern, " ")
+	if !ok {
+		return pattern
+	}
+	return path
 }
 
 // noRoute tells a wrong method from a wrong path.

@@ -219,6 +219,11 @@ func (c *Client) Approve(ctx context.Context) (int, error) {
 	return call[int](ctx, c, "approve", arguments{})
 }
 
+// Dismiss forgets what the guard holds back.
+func (c *Client) Dismiss(ctx context.Context) (int, error) {
+	return call[int](ctx, c, "dismiss", arguments{})
+}
+
 // KeysOf reads a user's keys.
 func (c *Client) KeysOf(ctx context.Context, user string) (account.PersonKeys, error) {
 	return call[account.PersonKeys](ctx, c, "keys-of", arguments{ID: user})

@@ -60,6 +60,7 @@ func Shapes() map[string]func(in any) any {
 		"Info":     func(in any) any { return account.Info(sent(wireInfo(in.(account.Info)))) },
 		"NewGroup": func(in any) any { return account.NewGroup(sent(wireNewGroup(in.(account.NewGroup)))) },
 		"Opening":  func(in any) any { return account.Opening(sent(wireOpening(in.(account.Opening)))) },
+		"Backlog":  func(in any) any { return account.Backlog(sent(wireBacklog(in.(account.Backlog)))) },
 		"Lease":    func(in any) any { return account.Lease(sent(wireLease(in.(account.Lease)))) },
 		"Grant":    func(in any) any { g := in.(account.Grant); w := sent(fromGrant(&g)); return w.grant() },
 		"InvitationRow": func(in any) any {
@@ -100,3 +101,6 @@ func ParseRef(text string) bool { _, ok := parseRef(text); return ok }
 func ParseFence(text string) bool { _, ok := parseFence(text); return ok }
 
 func ParseSession(text string) bool { _, _, ok := parseSession(text); return ok }
+
+// RouteOf is the pattern of the route that a path leads to.
+func RouteOf(path string) string { return routeOf(path) }

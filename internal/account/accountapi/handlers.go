@@ -220,6 +220,11 @@ func (h *Handler) due(r *request) (any, error) {
 	return wireDue{mapped(d.Invitations, fromInvitation), mapped(d.Groups, fromGroup), mapped(d.People, fromCandidate)}, err
 }
 
+func (h *Handler) backlog(r *request) (any, error) {
+	b, err := r.service.Backlog(r.Context())
+	return wireBacklog(b), err
+}
+
 func (h *Handler) invitations(r *request) (any, error) {
 	limit, err := r.number("limit", defaultPage, maxPage)
 	if err != nil {

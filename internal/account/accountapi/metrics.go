@@ -21,13 +21,13 @@ type metrics struct {
 	wrong    prometheus.Counter
 }
 
-func newMetrics(version string) *metrics {
+func newMetrics(version string, others []prometheus.Collector) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scimbridge_account_requests_total", Help: "Requests by route, method and status.",
+			Name: "scimbridge_account_requests_total", Help: "Requests to the account service by route, method and status.",
 		}, []string{"route", "method", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "scimbridge_account_request_seconds", Help: "Time to answer, by route and method.",
+			Name: "scimbridge_account_request_seconds", Help: "Time until the account service answers, by route and method.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"route", "method"}),
 		wrong: prometheus.NewCounter(prometheus.CounterOpts{
@@ -41,6 +41,7 @@ func newMetrics(version string) *metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m.requests, m.seconds, m.wrong, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(others...)
 	m.Handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	return m
 }

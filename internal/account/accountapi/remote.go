@@ -12,6 +12,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/keyset"
+	"github.com/scimbridge/scimbridge/internal/tracing"
 )
 
 // Credentials are what an integration signs in with.
@@ -29,6 +30,7 @@ type RemoteConfig struct {
 	HTTP        *http.Client // nil: HTTPClient(nil, nil)
 	Clock       func() time.Time
 	Pause       time.Duration // before what was lost is repeated, at first; 0: 50 ms
+	Tracer      *tracing.Tracer
 }
 
 // Remote is an account far away, as its bridge uses it. It signs in by itself, repeats what was lost on the way, and
@@ -67,6 +69,7 @@ func NewRemote(c RemoteConfig) (*Remote, error) {
 	if c.Pause > 0 {
 		l.pause = c.Pause
 	}
+	l.tracer, l.calls = c.Tracer, newCalls()
 	return &Remote{line: l, credentials: c.Credentials, turn: make(chan struct{}, 1)}, nil
 }
 

@@ -55,6 +55,21 @@ func (r *Remote) Due(ctx context.Context, after string, limit int) (account.Due,
 	}, err
 }
 
+// Backlog tells how much waits. errors.ErrUnsupported where the account service does not know.
+func (r *Remote) Backlog(ctx context.Context) (account.Backlog, error) {
+	b, err := read[wireBacklog](ctx, r, "/v1/backlog", nil)
+	return account.Backlog(b), unsupported(err)
+}
+
+// unsupported makes errors.ErrUnsupported of a route that there is not yet: the account service is of an earlier version.
+func unsupported(err error) error {
+	var p *problemError
+	if errors.As(err, &p) && p.Code == codeNoRoute {
+		return errors.ErrUnsupported
+	}
+	return err
+}
+
 // Invitations lists invitations in any of the states.
 func (r *Remote) Invitations(ctx context.Context, states []account.InvitationState, after string, limit int) ([]account.InvitationRow, error) {
 	q := url.Values{"after": {after}, "limit": {strconv.Itoa(limit)}}
@@ -132,11 +147,7 @@ func (r *Remote) Contact(ctx context.Context, _ int, version, client string) err
 // leases gives none: errors.ErrUnsupported.
 func (r *Remote) TakeLease(ctx context.Context, a account.LeaseAsk) (account.Lease, error) {
 	l, err := ask[wireLease](ctx, r, "/v1/leases/"+url.PathEscape(a.Name), wireLeaseAsk{a.Holder, a.Life.Milliseconds()})
-	var p *problemError
-	if errors.As(err, &p) && p.Code == codeNoRoute {
-		err = errors.ErrUnsupported
-	}
-	return account.Lease(l), err
+	return account.Lease(l), unsupported(err)
 }
 
 // ReleaseLease gives a lease back.

@@ -38,6 +38,12 @@ func fill(v reflect.Value, path string, skip map[string]bool) {
 		for i := range v.Len() {
 			fill(v.Index(i), path, skip)
 		}
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(key, path, skip)
+		fill(value, path, skip)
+		v.SetMapIndex(key, value)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(v.Elem(), path, skip)
@@ -66,7 +72,7 @@ func TestShapes(t *testing.T) {
 	}
 	for name, in := range map[string]any{
 		"User": account.User{}, "Group": account.Group{}, "Query": account.Query{}, "MemberStep": account.MemberStep{}, "GroupResult": account.GroupResult{},
-		"Info": account.Info{}, "NewGroup": account.NewGroup{}, "Grant": account.Grant{}, "Lease": account.Lease{},
+		"Info": account.Info{}, "NewGroup": account.NewGroup{}, "Grant": account.Grant{}, "Lease": account.Lease{}, "Backlog": account.Backlog{},
 		"InvitationRow": account.InvitationRow{}, "Candidate": account.Candidate{},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -57,9 +57,10 @@ type Keeper interface {
 	SetPolicy(ctx context.Context, p account.Policy) error
 	Generations(ctx context.Context) ([]account.Generation, error)
 	Deactivate(ctx context.Context, cancel bool) error
-	// HeldChanges lists what the guard holds back; Approve makes it, and returns how much that was.
+	// HeldChanges lists what the guard holds back; Approve makes it, Dismiss forgets it, and both return how much that was.
 	HeldChanges(ctx context.Context) ([]account.Held, error)
 	Approve(ctx context.Context) (int, error)
+	Dismiss(ctx context.Context) (int, error)
 }
 
 // Owner is the part of an Administrator that keeps what an owner has signed and sealed, and hands it out. See package
@@ -162,6 +163,7 @@ var acts = map[string]func(context.Context, Administrator, arguments) (any, erro
 	}),
 	"held":    func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.HeldChanges(ctx) },
 	"approve": func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.Approve(ctx) },
+	"dismiss": func(ctx context.Context, a Administrator, _ arguments) (any, error) { return a.Dismiss(ctx) },
 
 	"keys-of": func(ctx context.Context, a Administrator, in arguments) (any, error) { return a.KeysOf(ctx, in.ID) },
 	"members": func(ctx context.Context, a Administrator, in arguments) (any, error) {

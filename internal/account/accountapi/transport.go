@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/scimbridge/scimbridge/internal/account"
+	"github.com/scimbridge/scimbridge/internal/tracing"
 )
 
 const (
@@ -47,10 +48,12 @@ func HTTPClient(config *tls.Config, proxy func(*http.Request) (*url.URL, error))
 
 // line is the way to an account service, whoever uses it.
 type line struct {
-	base  *url.URL
-	http  *http.Client
-	clock func() time.Time
-	pause time.Duration // before the first repetition
+	base   *url.URL
+	http   *http.Client
+	clock  func() time.Time
+	pause  time.Duration // before the first repetition
+	tracer *tracing.Tracer
+	calls  *calls // nil: they are not counted
 }
 
 func newLine(address string, client *http.Client, clock func() time.Time) (line, error) {
@@ -61,7 +64,7 @@ func newLine(address string, client *http.Client, clock func() time.Time) (line,
 	if clock == nil {
 		clock = time.Now
 	}
-	return line{base, client, clock, firstPause}, err
+	return line{base: base, http: client, clock: clock, pause: firstPause}, err
 }
 
 // exchange is one call, however often it has to be tried.
@@ -84,6 +87,16 @@ func (e *temporary) Unwrap() error { return e.err }
 
 // try makes one try and reads the whole answer into out. What is worth repeating is a *temporary.
 func (l *line) try(ctx context.Context, c exchange, token string, out any) error {
+	begin, route, head := time.Now(), routeOf(c.path), make(http.Header)
+	within, span := l.tracer.Call(ctx, head, c.method, route)
+	status, err := l.send(within, c, head, token, out)
+	span.Returned(status)
+	l.calls.note(ctx, c.method+" "+route, err, time.Since(begin))
+	return err
+}
+
+// send is try, and returns the answer's status as well; 0 where none has come.
+func (l *line) send(ctx context.Context, c exchange, head http.Header, token string, out any) (int, error) {
 	timeout := c.timeout
 	if timeout == 0 {
 		timeout = tryFor
@@ -98,8 +111,9 @@ func (l *line) try(ctx context.Context, c exchange, token string, out any) error
 	}
 	req, err := http.NewRequestWithContext(ctx, c.method, u.String(), body)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	req.Header = head
 	for name, values := range c.head {
 		req.Header[name] = values
 	}
@@ -120,15 +134,15 @@ func (l *line) try(ctx context.Context, c exchange, token string, out any) error
 	if err != nil {
 		var unknown *tls.CertificateVerificationError
 		if errors.As(err, &unknown) || errors.As(err, new(x509.UnknownAuthorityError)) {
-			return fmt.Errorf("%w: the service's certificate is not trusted: %w", account.ErrUnavailable, err)
+			return 0, fmt.Errorf("%w: the service's certificate is not trusted: %w", account.ErrUnavailable, err)
 		}
-		return &temporary{err: err}
+		return 0, &temporary{err: err}
 	}
 	defer res.Body.Close() //nolint:errcheck // read only
 	if res.StatusCode/100 != 2 {
-		return refused(res)
+		return res.StatusCode, refused(res)
 	}
-	return answer(res, out)
+	return res.StatusCode, answer(res, out)
 }
 
 // answer reads an answer, whole.

@@ -130,6 +130,16 @@ type wireDue struct {
 	People      []wireCandidate  `json:"people,omitzero"`
 }
 
+type wireBacklog struct {
+	Invitations map[account.InvitationState]int `json:"invitations,omitzero"`
+	Unsent      int                             `json:"unsent"`
+	Accepted    int                             `json:"accepted"`
+	Since       time.Time                       `json:"since,omitzero"`
+	Keys        int                             `json:"keys"`
+	Groups      int                             `json:"groups"`
+	Guard       account.GuardState              `json:"guard"`
+}
+
 type wireOpenings struct {
 	Openings []wireOpening `json:"openings"`
 }

@@ -182,16 +182,19 @@ func Locate(segments []string) (e Endpoint, ok bool) {
 
 // Serve answers a request for an endpoint below base. It returns the pattern of the route for logs and metrics.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, base string, segments []string) string {
-	e, ok := Locate(segments)
+	e, _ := Locate(segments)
 	methods := h.routes[e.Pattern]
 	public := methods != nil && methods[http.MethodGet] != nil && methods[http.MethodGet].public && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	if methods == nil {
+		e.Pattern = "unknown"
+	}
 	if err := h.guard(r, public); err != nil {
 		h.fail(w, r, err)
 		return e.Pattern
 	}
-	if !ok || methods == nil {
+	if methods == nil {
 		h.fail(w, r, scim.Errorf(404, "", "There is no such endpoint. Users, Groups, Me, Bulk, .search, Schemas, ResourceTypes and ServiceProviderConfig are served below %s.", base))
-		return "unknown"
+		return e.Pattern
 	}
 	method := r.Method
 	if method == http.MethodHead {

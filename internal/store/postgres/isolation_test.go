@@ -442,6 +442,7 @@ func everything() []method {
 			return []any{one, two}, err
 		}},
 		{"Unsent", func(tx account.Tx, _ string) (any, error) { return tx.Unsent(false, 9) }},
+		{"Backlog", func(tx account.Tx, _ string) (any, error) { return tx.Backlog() }},
 		{"Expired", func(tx account.Tx, _ string) (any, error) { return tx.Expired(at, 9) }},
 		{"PutPersonKeys", func(tx account.Tx, who string) (any, error) {
 			return do(tx.PutPersonKeys(u.Seq, &account.PersonKeys{Serial: 1, Public: []byte(who)}))

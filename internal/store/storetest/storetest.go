@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t testing.TB) account.Store) {
 		"log":                     log,
 		"backup":                  backup,
 		"leases":                  leases,
+		"backlog":                 backlog,
 		"closed":                  closed,
 		"a context that is ended": ended,
 	} {
