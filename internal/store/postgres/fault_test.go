@@ -42,7 +42,7 @@ func people(t *testing.T, a *account.Service) int {
 // else was told that the account is unavailable, and the store recovers by itself.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
-	server := postgrestest.Start(t)
+	server := postgrestest.Start(t, postgrestest.Options{})
 	db := open(t, server.New(t))
 	a, _ := found(t, db)
 	var kept, lost sync.Map

@@ -32,12 +32,21 @@ import (
 // install says what to do without PostgreSQL.
 const install = "the tests need PostgreSQL 13 or newer; install it: apt-get install postgresql (make packages does)"
 
+// Options say what server is wanted.
+type Options struct {
+	// Disk is how many bytes the disk has that the server's data is on, which is then one of its own and can be filled;
+	// 0: the machine's. It takes somebody who may mount.
+	Disk int64
+}
+
 // Server is a PostgreSQL server.
 type Server struct {
+	Options
 	bin, dir string
 	as       *syscall.Credential // whom it runs as; nil: as the tests do
 	process  *exec.Cmd
 	ended    chan struct{}
+	held     bool     // it stands still
 	guard    *os.File // closed by the end of the test binary, which ends the server
 
 	count    atomic.Int64 // of databases
@@ -46,7 +55,7 @@ type Server struct {
 }
 
 // shared is the server of the test binary.
-var shared = sync.OnceValues(start)
+var shared = sync.OnceValues(func() (*Server, error) { return start(Options{}) })
 
 // New makes a database with the tables of scimbridge on the test binary's server, drops it with the test, and returns
 // its URL.
@@ -70,9 +79,9 @@ func Empty(t testing.TB) string {
 }
 
 // Start starts a server of the test's own, to be stopped and killed as the test likes.
-func Start(t testing.TB) *Server {
+func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	s, err := start()
+	s, err := start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +125,7 @@ func (s *Server) database(t testing.TB, template string) string {
 	name := "test" + strconv.FormatInt(s.count.Add(1), 10)
 	must(t, s.exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template))
 	t.Cleanup(func() {
-		if s.Running() {
+		if s.Running() && !s.held {
 			must(t, s.exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"))
 		}
 	})
@@ -158,8 +167,8 @@ func (s *Server) Running() bool {
 }
 
 // start makes a server's folder and starts it.
-func start() (s *Server, err error) {
-	s = &Server{}
+func start(o Options) (s *Server, err error) {
+	s = &Server{Options: o}
 	if s.bin, err = binaries(); err != nil {
 		return nil, err
 	}
@@ -177,6 +186,11 @@ func start() (s *Server, err error) {
 			return nil, errors.Join(err, s.guard.Close())
 		}
 	}
+	if o.Disk > 0 {
+		if err := s.mount(); err != nil {
+			return nil, errors.Join(err, s.guard.Close())
+		}
+	}
 	init := s.command("initdb", "--pgdata", s.data(), "--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync")
 	if out, err := init.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), s.guard.Close())
@@ -187,7 +201,7 @@ func start() (s *Server, err error) {
 	return s, nil
 }
 
-func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+func (s *Server) data() string { return filepath.Join(s.disk(), "data") }
 
 // binaries is the folder of the newest PostgreSQL.
 func binaries() (string, error) {
@@ -238,10 +252,12 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 
 // guardian waits for the end of its input, stops the server and removes the folder.
 const guardian = `cat >/dev/null
-if pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null); then
+if pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null); then
   kill -QUIT "$pid" 2>/dev/null; n=0
+  kill -CONT "$pid" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null
   while kill -0 "$pid" 2>/dev/null && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done
 fi
+[ "$0" = "$1" ] || $2 umount "$1" 2>/dev/null || $2 umount -l "$1"
 rm -rf "$0"`
 
 // watch starts the guardian. Its input ends when this process does, or with guard.
@@ -250,7 +266,7 @@ func (s *Server) watch() error {
 	if err != nil {
 		return err
 	}
-	c := exec.Command("/bin/sh", "-c", guardian, s.dir)
+	c := exec.Command("/bin/sh", "-c", guardian, s.dir, s.disk(), asRoot())
 	c.Stdin = r
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := errors.Join(c.Start(), r.Close()); err != nil {
@@ -269,7 +285,7 @@ func (s *Server) Start() error {
 	}
 	defer log.Close() //nolint:errcheck // the server has its own
 	s.process = s.command("postgres", "-D", s.data(), "-c", "listen_addresses=", "-c", "unix_socket_directories="+s.dir,
-		"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=on")
+		"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=on", "-c", "max_wal_size="+s.logSize())
 	s.process.Stdout, s.process.Stderr = log, log
 	if err := s.process.Start(); err != nil {
 		return fmt.Errorf("postgres: %w", err)
@@ -310,6 +326,31 @@ func (s *Server) Kill() error {
 		}
 	}
 	return os.Remove(filepath.Join(s.data(), "postmaster.pid"))
+}
+
+// Hold lets the server stand still with all its processes: it keeps its connections, and answers none.
+func (s *Server) Hold() error {
+	s.held = true
+	if err := s.process.Process.Signal(syscall.SIGSTOP); err != nil { // first, since it makes others
+		return err
+	}
+	return s.signalChildren(syscall.SIGSTOP)
+}
+
+// Resume lets a held server go on.
+func (s *Server) Resume() error {
+	s.held = false
+	return errors.Join(s.signalChildren(syscall.SIGCONT), s.process.Process.Signal(syscall.SIGCONT))
+}
+
+func (s *Server) signalChildren(sig syscall.Signal) error {
+	var errs []error
+	for _, pid := range s.children() {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Server) signal(sig syscall.Signal) error {

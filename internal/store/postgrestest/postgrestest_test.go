@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/scimbridge/scimbridge/internal/store/postgrestest"
 )
@@ -27,7 +28,7 @@ func ask(ctx context.Context, url string) error {
 
 func TestServer(t *testing.T) {
 	t.Parallel()
-	s := postgrestest.Start(t)
+	s := postgrestest.Start(t, postgrestest.Options{})
 	url := s.New(t)
 	for _, end := range []func() error{s.Stop, s.Kill} {
 		if err := errors.Join(ask(t.Context(), url), end()); err != nil {
@@ -42,12 +43,56 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// TestHold: a server that is held keeps who asks waiting, and goes on where it was.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.Start(t, postgrestest.Options{})
+	url := s.New(t)
+	must(t, s.Hold())
+	answer := make(chan error, 1)
+	go func() { answer <- ask(t.Context(), url) }()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := ask(ctx, url); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a held server: %v", err)
+	}
+	must(t, s.Resume())
+	must(t, <-answer)
+}
+
+// TestDisk: a server whose disk is full refuses what needs room, and takes it again when there is some.
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.Start(t, postgrestest.Options{Disk: 128 << 20})
+	c, err := pgx.Connect(t.Context(), s.New(t))
+	must(t, err)
+	const grow = "CREATE TABLE IF NOT EXISTS room AS SELECT repeat('x', 1000) FROM generate_series(1, 1000)"
+	must(t, s.Fill())
+	var full *pgconn.PgError
+	if _, err := c.Exec(t.Context(), grow); !errors.As(err, &full) || full.Code != "53100" {
+		t.Errorf("a full disk: %v", err)
+	}
+	must(t, s.Empty())
+	if _, err := c.Exec(t.Context(), grow); err != nil {
+		t.Error(err)
+	}
+	must(t, c.Close(t.Context()))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestLeavesNothing runs tests that fail, panic and are killed, and looks for what they leave.
 func TestLeavesNothing(t *testing.T) {
 	t.Parallel()
 	how := os.Getenv("POSTGRESTEST_END")
 	if how != "" {
-		if err := ask(t.Context(), postgrestest.New(t)); err != nil {
+		s := postgrestest.Start(t, postgrestest.Options{Disk: 128 << 20})
+		if err := errors.Join(ask(t.Context(), postgrestest.New(t)), ask(t.Context(), s.New(t)), s.Hold()); err != nil {
 			t.Fatal(err)
 		}
 	}
