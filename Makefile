@@ -6,7 +6,7 @@ BIN     := bin/scimbridge
 TOOL    := $(GO) tool -modfile=tools/go.mod
 FUZZTIME ?= 30s
 # Below what .ci/run may take: a test that hangs is to fail with its stack, not with the whole run.
-TIMEOUT ?= 20m
+TIMEOUT ?= 30m
 
 .PHONY: run build test check bench fuzz soak lint cover docs packages
 
