@@ -54,7 +54,7 @@ func (t *tenants) Account(ctx context.Context, id string) (*account.Service, err
 	if len(list) == 0 || list[0] != id {
 		return nil, account.ErrNotFound
 	}
-	s := account.New(account.Config{Store: t.meter.Wrap(t.db.Account(id)), Log: t.log})
+	s := account.New(account.Config{Store: t.meter.Wrap(t.db.Account(id)), Clock: clock, Log: t.log})
 	t.open[id] = s
 	t.stops = append(t.stops, housekeep(t.ctx, s))
 	if t.send != nil {

@@ -150,7 +150,7 @@ func awaitDatabase(ctx context.Context, p place, log *slog.Logger) (*postgres.Da
 
 // config listens, and reads all settings that may be wrong.
 func (v *accountServeVerb) config(log *slog.Logger) (c accountapi.Config, l net.Listener, err error) {
-	c = accountapi.Config{Version: version, Log: log}
+	c = accountapi.Config{Version: version, Clock: clock, Log: log}
 	if (v.TLSCertFile == "") != (v.TLSKeyFile == "") {
 		return c, nil, errors.New("--tls-cert-file and --tls-key-file belong together: name both or neither")
 	}

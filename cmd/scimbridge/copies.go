@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -31,7 +30,7 @@ func (a *assembly) copies(ctx context.Context, service cache.Account, lock *brid
 	if a.CacheMemory == 0 {
 		return copies{account: service, end: func() error { return nil }}, nil
 	}
-	c, err := cache.New(cache.Config{Account: service, Redis: a.redis, Secret: lock, Memory: a.CacheMemory << 20, Clock: time.Now, Log: a.log})
+	c, err := cache.New(cache.Config{Account: service, Redis: a.redis, Secret: lock, Memory: a.CacheMemory << 20, Clock: clock, Log: a.log})
 	if err != nil {
 		return copies{}, err
 	}

@@ -101,7 +101,7 @@ func openAccount(ctx context.Context, dir string, meter *timed.Meter, log *slog.
 		}
 		return nil, nil, err
 	}
-	return account.New(account.Config{Store: meter.Wrap(store), Log: log}), store.Close, nil
+	return account.New(account.Config{Store: meter.Wrap(store), Clock: clock, Log: log}), store.Close, nil
 }
 
 // prepare makes what is missing in the folder of dev: account, owner, credentials.
@@ -194,7 +194,7 @@ func stored(dir string) (*keyset.Session, string, error) {
 	}
 	token, err := keyset.ParseToken(keyset.Bare(string(text)))
 	if err == nil {
-		_, err = session.Open(token, time.Now())
+		_, err = session.Open(token, clock())
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w. %w", tokenPath(dir), err, halfMade(dir))
@@ -246,7 +246,7 @@ func makeCredentials(ctx context.Context, a accountapi.Administrator) ([]byte, k
 	if err != nil {
 		return nil, token, err
 	}
-	id, err := account.NewID(time.Now(), rand.Reader)
+	id, err := account.NewID(clock(), rand.Reader)
 	if err != nil {
 		return nil, token, err
 	}
@@ -263,7 +263,7 @@ func makeCredentials(ctx context.Context, a accountapi.Administrator) ([]byte, k
 		return nil, token, err
 	}
 	raw, err := keyset.Seal(keyset.Header{
-		Account: info.ID, Integration: id, Generation: generation, Created: time.Now(),
+		Account: info.ID, Integration: id, Generation: generation, Created: clock(),
 	}, token, keyset.Material{Seed: seed, Invitation: invitation}, nil, time.Time{}, rand.Reader)
 	return raw, token, err
 }

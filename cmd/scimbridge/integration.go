@@ -30,7 +30,7 @@ func (v *integrationShowVerb) Run(ctx context.Context, e *environment) error {
 			_, err := fmt.Fprintln(e.stdout, "There are no credentials yet. Make some: scimbridge credentials new")
 			return err
 		}
-		now := time.Now()
+		now := clock()
 		t := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
 		if !v.JSON {
 			fmt.Fprintln(t, "GENERATION\tSTATE\tTOKEN\tCREATED\tLAST CONTACT\tBRIDGE\tIDENTITY PROVIDER")

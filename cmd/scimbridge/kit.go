@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -144,7 +143,7 @@ func (e *environment) confirm(question string) (yes, ok bool) {
 }
 
 // source is where keys are made of.
-func source() owner.Source { return owner.Source{Clock: time.Now, Rand: rand.Reader} }
+func source() owner.Source { return owner.Source{Clock: clock, Rand: rand.Reader} }
 
 // unlockOwner unlocks the owner's keys.
 func unlockOwner(ctx context.Context, e *environment, a accountapi.Administrator, k kitFlags) (*owner.Owner, error) {

@@ -29,7 +29,7 @@ func (m *mailSettings) sender() (*mail.Sender, error) {
 		}
 		return nil, nil
 	}
-	c := mail.Config{Host: m.SMTPHost, Port: m.SMTPPort, Username: m.SMTPUsername, From: m.SMTPFrom}
+	c := mail.Config{Host: m.SMTPHost, Port: m.SMTPPort, Username: m.SMTPUsername, From: m.SMTPFrom, Clock: clock}
 	if m.SMTPPasswordFile != "" {
 		text, err := passwordFile("OP_SMTP_PASSWORD_FILE", m.SMTPPasswordFile)
 		if err != nil {
@@ -121,7 +121,7 @@ func deliver(ctx context.Context, service *account.Service, send func(context.Co
 // run works until ctx ends: whenever the account has changed, and when something is to be tried again.
 func (p *postman) run(ctx context.Context) {
 	for head := int64(0); ctx.Err() == nil; {
-		if err := p.round(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if err := p.round(ctx, clock()); err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "invitations could not be sent; it is tried again", "error", err)
 		}
 		wait, cancel := context.WithTimeout(ctx, postFirst)

@@ -19,7 +19,7 @@ import (
 func (a *assembly) meters(service driven) []prometheus.Collector {
 	var list []prometheus.Collector
 	if waits, ok := service.(backlogged); ok {
-		list = append(list, &accountFigures{account: waits, now: time.Now})
+		list = append(list, &accountFigures{account: waits, now: clock})
 	}
 	if calls, ok := service.(interface{ Collectors() []prometheus.Collector }); ok { // an account in another process
 		list = append(list, calls.Collectors()...)

@@ -82,7 +82,7 @@ func (p place) open(ctx context.Context, meter *timed.Meter, log *slog.Logger) (
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
-	return account.New(account.Config{Store: meter.Wrap(db.Account(id)), Log: log}), db.Close, nil
+	return account.New(account.Config{Store: meter.Wrap(db.Account(id)), Clock: clock, Log: log}), db.Close, nil
 }
 
 // create opens the account of an id, which need not be there yet.
@@ -94,7 +94,7 @@ func (p place) create(ctx context.Context, id string, log *slog.Logger) (*accoun
 	if err != nil {
 		return nil, nil, err
 	}
-	return account.New(account.Config{Store: db.Account(id), Log: log}), db.Close, nil
+	return account.New(account.Config{Store: db.Account(id), Clock: clock, Log: log}), db.Close, nil
 }
 
 // database opens the database. Its errors do not repeat the URL, which may have a password.

@@ -136,13 +136,13 @@ func (a *assembly) connectRedis() (*redis.Conn, error) {
 		a.log.Warn(w)
 	}
 	h := a.session.Header()
-	return redis.New(redis.Config{Server: *s, Account: h.Account, Integration: h.Integration, Clock: time.Now, Log: a.log}), nil
+	return redis.New(redis.Config{Server: *s, Account: h.Account, Integration: h.Integration, Clock: clock, Log: a.log}), nil
 }
 
 // redisCheck is the report on the Redis that is shared; nothing that works is missing where there is none.
 func redisCheck(c *redis.Conn) server.Check {
 	return func(context.Context) server.Report {
-		r := server.Report{Source: "RedisCache", Time: time.Now(), State: server.Healthy}
+		r := server.Report{Source: "RedisCache", Time: clock(), State: server.Healthy}
 		if c == nil {
 			r.Detail = "in memory only: no Redis is named (OP_REDIS_URL)"
 			return r

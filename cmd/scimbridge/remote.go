@@ -19,7 +19,7 @@ func remote(session *keyset.Session, lock *bridge.Lock, tracer *tracing.Tracer) 
 		return nil, nil, errors.New("the scimsession names no account service: its account is served by the bridge itself. Name the account's folder with --data or OP_DATA_DIR")
 	}
 	r, err := accountapi.NewRemote(accountapi.RemoteConfig{
-		URL: url, HTTP: accountapi.HTTPClient(nil, http.ProxyFromEnvironment), Credentials: func() *accountapi.Credentials { return signer(lock) }, Tracer: tracer,
+		URL: url, HTTP: accountapi.HTTPClient(nil, http.ProxyFromEnvironment), Credentials: func() *accountapi.Credentials { return signer(lock) }, Tracer: tracer, Clock: clock,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("the scimsession's account service: %w", err)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"time"
 
 	"github.com/scimbridge/scimbridge/internal/bridge"
 	"github.com/scimbridge/scimbridge/internal/bucket"
@@ -20,7 +19,7 @@ func (a *assembly) shareUnlock(lock *bridge.Lock) (err error) {
 		a.log.Warn("OP_SHARE_UNLOCK has no effect without a Redis that the bridges share; name one with OP_REDIS_URL")
 		return nil
 	}
-	a.unlocking, err = handover.New(handover.Config{Lock: lock, Redis: a.redis, Clock: time.Now, Rand: rand.Reader, Log: a.log})
+	a.unlocking, err = handover.New(handover.Config{Lock: lock, Redis: a.redis, Clock: clock, Rand: rand.Reader, Log: a.log})
 	return err
 }
 

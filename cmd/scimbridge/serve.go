@@ -259,7 +259,7 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 // handler wires the whole program: account, bridge, lock, pages, server.
 func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, error) {
 	metricsLock := func() bool { return false }
-	c := server.Config{Tracer: a.tracer, Clock: time.Now, Log: a.log}
+	c := server.Config{Tracer: a.tracer, Clock: clock, Log: a.log}
 	var s *server.Server
 	interval, err := a.interval()
 	if err != nil {
@@ -285,17 +285,17 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		}
 		c.Monitoring = server.NewSecret(text)
 	}
-	health := &server.Health{Version: version, Build: build, Clock: time.Now}
+	health := &server.Health{Version: version, Build: build, Clock: clock}
 	c.Health = health
 	closeAll := func() error { return nil }
-	started := time.Now()
-	pages := web.Config{Clock: time.Now, Rand: rand.Reader, Log: a.log, Missing: a.missing}
+	started := clock()
+	pages := web.Config{Clock: clock, Rand: rand.Reader, Log: a.log, Missing: a.missing}
 	meters := health.Collectors()
 	var accounts bridge.Account // nil: there is no session
 	if a.missing != nil {
 		health.Checks = missingChecks()
 	} else {
-		header, lock := a.session.Header(), bridge.NewLock(a.session, time.Now)
+		header, lock := a.session.Header(), bridge.NewLock(a.session, clock)
 		service, closeAccount, err := a.account(ctx, a.session, lock)
 		if err != nil {
 			return nil, nil, err
@@ -338,12 +338,12 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		}
 		a.watchers = bridge.NewWatchers(bridge.WatcherConfig{
 			Account: service, Leases: leases, Replica: a.tail.Replica, Lock: lock, Mailer: mailer, Origin: a.origin, Interval: interval, Version: version,
-			Client: func() string { return s.Client() }, Tracer: a.tracer, Clock: time.Now, Log: a.log,
+			Client: func() string { return s.Client() }, Tracer: a.tracer, Clock: clock, Log: a.log,
 		})
 		health.Checks = checks(accounts, lock, a.redis, a.watchers, started)
 	}
 	if a.tls != nil {
-		health.Checks = append(health.Checks, func(context.Context) server.Report { return certificateReport(a.certificate(), time.Now()) })
+		health.Checks = append(health.Checks, func(context.Context) server.Report { return certificateReport(a.certificate(), clock()) })
 	}
 	c.Metrics = server.NewMetrics(version, metricsLock, meters...)
 	a.gauges(c.Metrics)
@@ -395,7 +395,7 @@ func (a *assembly) unlock(lock *bridge.Lock) error {
 func (a *assembly) people(service *account.Service, id string, trusted []netip.Prefix) http.Handler {
 	serve := sync.OnceValues(func() (http.Handler, error) {
 		return accountapi.New(accountapi.Config{
-			Accounts: accountapi.Single(id, service), URL: a.origin(), Version: version, Trusted: trusted, Log: slog.New(slog.DiscardHandler), // the server logs the request
+			Accounts: accountapi.Single(id, service), URL: a.origin(), Version: version, Clock: clock, Trusted: trusted, Log: slog.New(slog.DiscardHandler), // the server logs the request
 		})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -476,7 +476,7 @@ func belongs(ctx context.Context, service *account.Service, h keyset.Header) err
 		if lost(&list[i], h) {
 			return fmt.Errorf("the scimsession is of generation %d, but not of the one that the account knows under this number: the account has been restored from a backup that is older than these credentials, and others have been made since. Put the newest scimsession in its place and give the identity provider the newest token, or make new ones: scimbridge credentials new --data DIR", h.Generation)
 		}
-		if list[i].Valid(time.Now()) {
+		if list[i].Valid(clock()) {
 			return nil
 		}
 		if generation == h.Generation {

@@ -25,7 +25,7 @@ func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watche
 			r := watcherReport(state())
 			r.Source = source
 			if !lock.Open() {
-				r.Time, r.State, r.Detail = time.Now(), "locked", "waiting for the bearer token since "+started.UTC().Format(time.RFC3339)
+				r.Time, r.State, r.Detail = clock(), "locked", "waiting for the bearer token since "+started.UTC().Format(time.RFC3339)
 				return r
 			}
 			if text := turn(w.Lease()); text != "" {
@@ -36,13 +36,13 @@ func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watche
 	}
 	return []server.Check{
 		func(context.Context) server.Report {
-			return server.Report{Source: "SCIMServer", Time: time.Now(), State: server.Healthy}
+			return server.Report{Source: "SCIMServer", Time: clock(), State: server.Healthy}
 		},
 		redisCheck(r),
 		watcher("ConfirmationWatcher", w.Confirmation),
 		watcher("StartProvisionWatcher", w.Provision),
 		func(ctx context.Context) server.Report {
-			r := server.Report{Source: "Account", Time: time.Now(), State: server.Healthy}
+			r := server.Report{Source: "Account", Time: clock(), State: server.Healthy}
 			_, err := a.Describe(ctx)
 			switch {
 			case err == nil:
@@ -60,7 +60,7 @@ func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watche
 			return r
 		},
 		func(ctx context.Context) server.Report {
-			r := server.Report{Source: "Guard", Time: time.Now(), State: server.Healthy}
+			r := server.Report{Source: "Guard", Time: clock(), State: server.Healthy}
 			info, err := a.Describe(ctx)
 			switch {
 			case err != nil:
@@ -91,7 +91,7 @@ const shownFaults = 3
 
 // watcherReport is what a watcher says of itself, in a report's words.
 func watcherReport(s bridge.WatcherState) server.Report {
-	r := server.Report{Time: time.Now(), State: server.Healthy, Progress: rekeyingProgress(s.Rekeyings)}
+	r := server.Report{Time: clock(), State: server.Healthy, Progress: rekeyingProgress(s.Rekeyings)}
 	switch {
 	case s.Err != nil:
 		r.State, r.Detail = server.Unhealthy, s.Err.Error()
@@ -136,10 +136,10 @@ func thousands(n int) string {
 func missingChecks() []server.Check {
 	return []server.Check{
 		func(context.Context) server.Report {
-			return server.Report{Source: "SCIMServer", Time: time.Now(), State: server.Healthy}
+			return server.Report{Source: "SCIMServer", Time: clock(), State: server.Healthy}
 		},
 		func(context.Context) server.Report {
-			return server.Report{Source: "StartProvisionWatcher", Time: time.Now(), State: server.Setup, Detail: "there is no scimsession; /app says what to do"}
+			return server.Report{Source: "StartProvisionWatcher", Time: clock(), State: server.Setup, Detail: "there is no scimsession; /app says what to do"}
 		},
 	}
 }
