@@ -91,10 +91,12 @@ func (v *accountServeVerb) Run(ctx context.Context, e *environment) (err error) 
 // serveDatabase serves the accounts of a database. Administrators use the database itself, so that there is no socket.
 func (v *accountServeVerb) serveDatabase(ctx context.Context, e *environment, log *slog.Logger) (err error) {
 	p := place{databaseSettings: v.databaseSettings}
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil // told to stop while it started
+		}
+	}()
 	db, err := awaitDatabase(ctx, p, log)
-	if ctx.Err() != nil && err != nil {
-		return nil // told to stop while it waited
-	}
 	if err != nil {
 		return err
 	}
@@ -133,7 +135,7 @@ const databasePause = time.Second
 func awaitDatabase(ctx context.Context, p place, log *slog.Logger) (*postgres.Database, error) {
 	for waiting := false; ; waiting = true {
 		db, err := p.database(ctx)
-		if err == nil || ctx.Err() != nil || !postgres.Absent(err) {
+		if err == nil || !postgres.Absent(err) {
 			return db, err
 		}
 		if !waiting {
@@ -143,8 +145,9 @@ func awaitDatabase(ctx context.Context, p place, log *slog.Logger) (*postgres.Da
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
+			pause.Stop()
+			return nil, ctx.Err()
 		}
-		pause.Stop()
 	}
 }
 
