@@ -44,7 +44,10 @@ func checks(a bridge.Account, lock *bridge.Lock, r *redis.Conn, w *bridge.Watche
 		func(ctx context.Context) server.Report {
 			r := server.Report{Source: "Account", Time: clock(), State: server.Healthy}
 			_, err := a.Describe(ctx)
+			t, tells := a.(interface{ Trouble() error })
 			switch {
+			case err == nil && tells && t.Trouble() != nil:
+				r.State, r.Detail = server.NoDatabase, "the account is read, and its database does not take changes: look whether its disk is full"
 			case err == nil:
 			case errors.Is(err, accountapi.ErrLocked):
 				r.State, r.Detail = "locked", "the bridge signs in once it is unlocked"

@@ -49,6 +49,7 @@ type Service struct {
 	hasKeys  atomic.Bool // known once it has been seen: an account never loses its keys
 	bell     bell
 	active   activeCount
+	trouble  Trouble
 }
 
 // New makes a Service.
@@ -284,6 +285,7 @@ func (s *Service) updateKeeping(ctx context.Context, verb, object, id string, ch
 		change = fenced(f, change)
 	}
 	err := s.store.Update(ctx, change)
+	s.trouble.Note(err, s.clock())
 	if err == nil {
 		s.bell.ring()
 	}
@@ -308,6 +310,9 @@ func (s *Service) updateKeeping(ctx context.Context, verb, object, id string, ch
 	s.bell.ring() // the log has become longer
 	return err
 }
+
+// Trouble is why a change was not made lately though nothing was wrong with it; nil where all were.
+func (s *Service) Trouble() error { return s.trouble.Err(s.clock()) }
 
 // refusal is why the rules refuse, in a word; "" where it is no refusal.
 func refusal(err error) string {

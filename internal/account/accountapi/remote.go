@@ -39,6 +39,7 @@ type Remote struct {
 	line
 	credentials func() *Credentials
 	turn        chan struct{} // holds one token: who signs in
+	trouble     account.Trouble
 
 	mu      sync.Mutex // guards session
 	session remoteSession
@@ -230,8 +231,15 @@ func (r *Remote) change(ctx context.Context, method, path string, revision int64
 			return err
 		}
 	}
-	return r.do(ctx, c, out)
+	err := r.do(ctx, c, out)
+	if errors.Is(err, ErrDatabase) { // who is not reached at all is seen by asking
+		r.trouble.Note(err, r.clock())
+	}
+	return err
 }
+
+// Trouble is why a change was not made lately though the service could be reached; nil where all were.
+func (r *Remote) Trouble() error { return r.trouble.Err(r.clock()) }
 
 // act makes a change of admission, which is idempotent by itself.
 func (r *Remote) act(ctx context.Context, path string, in any) error {
