@@ -170,6 +170,7 @@ func (a *assembly) run(ctx context.Context, address string, ready func(url strin
 	url := a.scheme() + "://" + local(listener.Addr())
 	a.local.Store(&url)
 	defer a.watch(ctx)()
+	defer alongside(context.WithoutCancel(ctx), h.Pulse)() // also while it drains
 	a.log.Info("listening", "address", listener.Addr().String(), "scheme", a.scheme(), "state", h.State(ctx))
 	if err := ready(url); err != nil {
 		return errors.Join(err, closeServers(servers))

@@ -71,7 +71,7 @@ func (s *Server) guard(r *http.Request, public bool) error {
 	}
 	if s.Lock.Present(token) == nil {
 		s.meet(r.UserAgent())
-		return nil
+		return s.wanted(r)
 	}
 	if token == "" {
 		return unauthorized("The Authorization header is not of the form \"Bearer scb_…\". Set the identity provider to send the bearer token so.")

@@ -63,13 +63,14 @@ type Server struct {
 	Config
 	scim     *scimapi.Handler
 	limits   *limits
+	still    stillness
 	draining atomic.Bool
 	client   atomic.Pointer[string]
 }
 
 // New makes a Server.
 func New(c Config) *Server {
-	s := &Server{Config: c, limits: newLimits(c.Clock, c.Shared)}
+	s := &Server{Config: c, limits: newLimits(c.Clock, c.Shared), still: stillness{clock: c.Clock}}
 	if c.Provider != nil {
 		s.scim = scimapi.New(scimapi.Config{Provider: inSpans(c.Provider, c.Tracer), Guard: s.guard, Log: c.Log})
 	}
