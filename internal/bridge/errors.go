@@ -64,7 +64,7 @@ func commonError(err error) error {
 	case errors.As(err, &unknown):
 		return scim.BadRequest(scim.InvalidValue, "members: no user has the id %s.", short(strings.Join(unknown.IDs, ", ")))
 	case errors.Is(err, account.ErrUnavailable):
-		return scim.Errorf(503, "", "The account cannot be reached at the moment. Nothing was changed; try again.")
+		return scim.Errorf(503, "", "The account cannot be reached at the moment. A change may have been made all the same; try again.")
 	}
 	return err
 }

@@ -183,7 +183,7 @@ func translate(err error) (p problem, retryAfter time.Duration) {
 			return p, held.Retry
 		}
 		if c.status == http.StatusServiceUnavailable {
-			p.Detail = "The account's database cannot be used at the moment. Nothing was changed; try again."
+			p.Detail = "The account's database cannot be used at the moment. Try again."
 			retryAfter = retryUnavailable
 		}
 		return p, retryAfter
