@@ -1,13 +1,13 @@
 #!/bin/sh
 # Makes packages for Debian and for Fedora's kin from the Go toolchain alone:
 #
-#	deploy/systemd/build.sh [FOLDER]        FOLDER: where to, "dist" unless it is named
+#	deploy/systemd/build.sh [FOLDER]        FOLDER: where to, "bin/distributions" unless it is named
 #
 # GOARCHS names the architectures, "amd64 arm64" unless it is set. Needs go, dpkg-deb and rpmbuild. The same source makes the
 # same packages: what is packed bears the time of SOURCE_DATE_EPOCH, which is that of the commit unless it is set.
 set -eu
 umask 022
-out=$(mkdir -p "${1:-dist}" && cd "${1:-dist}" && pwd)
+out=$(mkdir -p "${1:-bin/distributions}" && cd "${1:-bin/distributions}" && pwd)
 cd "$(dirname "$0")/../.."
 from=deploy/systemd
 version=$(sed -n 's/^	version = "\(.*\)"$/\1/p' cmd/scimbridge/version.go)

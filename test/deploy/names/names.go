@@ -147,7 +147,8 @@ func (k known) images(line string) (list []string) {
 var others = map[int]bool{
 	53: true, 80: true, 443: true, // names, and the web in front and behind
 	465: true, 587: true, // mail
-	5432: true, 6379: true, 6380: true, // PostgreSQL, Redis, Redis by TLS
+	5432: true, 15432: true, // PostgreSQL, and the near end of a tunnel to it
+	6379: true, 6380: true, // Redis, Redis by TLS
 	4317: true, 4318: true, // OpenTelemetry
 	3000: true, 9090: true, // Grafana, Prometheus
 	2049: true, // EFS
