@@ -301,8 +301,10 @@ func (d *docker) postgres(s types.ServiceConfig) (*exec.Cmd, error) {
 	if err := errors.Join(err, os.MkdirAll(data, 0o700), os.WriteFile(given, raw, 0o600), os.Chown(data, nobody, nobody), os.Chown(given, nobody, nobody)); err != nil {
 		return nil, err
 	}
-	initdb := exec.Command(filepath.Join(bin, "initdb"), slices.Concat([]string{"--pgdata", data, "--username", value(s, "POSTGRES_USER"), "--pwfile", given,
-		"--auth", "scram-sha-256", "--no-sync", "--locale=C.UTF-8"}, strings.Fields(value(s, "POSTGRES_INITDB_ARGS")))...)
+	initdb := exec.Command(filepath.Join(bin, "initdb"), slices.Concat([]string{
+		"--pgdata", data, "--username", value(s, "POSTGRES_USER"), "--pwfile", given,
+		"--auth", "scram-sha-256", "--no-sync", "--locale=C.UTF-8",
+	}, strings.Fields(value(s, "POSTGRES_INITDB_ARGS")))...)
 	initdb.SysProcAttr, initdb.Dir = as, data
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)

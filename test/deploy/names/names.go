@@ -211,7 +211,7 @@ func links(root fs.FS, f file) (list []string) {
 	return list
 }
 
-var mark = regexp.MustCompile("[^\\p{L}\\p{N}_ -]")
+var mark = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 
 // hasHeading tells whether a page has the heading of an anchor, as GitHub makes anchors.
 func hasHeading(root fs.FS, name, anchor string) bool {

@@ -483,15 +483,15 @@ func (p *process) answer(t *testing.T, url, token string) (int, string) {
 }
 
 // ended waits for the end of the process.
-func (p *process) ended(t *testing.T) (error, string) {
+func (p *process) ended(t *testing.T) error {
 	t.Helper()
 	select {
 	case err := <-p.exited:
 		p.exited <- err
-		return err, p.log.String()
+		return err
 	case <-time.After(patience):
 		t.Fatal("it does not end")
-		return nil, ""
+		return nil
 	}
 }
 
@@ -559,8 +559,8 @@ func TestRuns(t *testing.T) {
 	confinedAsTold(t, root, account, "scimbridge-account")
 	for _, p := range []*process{bridge, account} {
 		must(t, p.cmd.Process.Signal(syscall.SIGTERM))
-		if err, log := p.ended(t); err != nil {
-			t.Errorf("SIGTERM: %v\n%s", err, log)
+		if err := p.ended(t); err != nil {
+			t.Errorf("SIGTERM: %v\n%s", err, p.log)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (u Unit) environment(root, credentials string) ([]string, error) {
 	for _, v := range u.all("Environment") {
 		key, value, ok := strings.Cut(expand(v), "=")
 		if !ok {
-			return nil, fmt.Errorf("Environment=%s is no assignment", v)
+			return nil, fmt.Errorf("the unit's Environment=%s is no assignment", v)
 		}
 		env[key] = value
 	}
