@@ -46,11 +46,11 @@ for arch in ${GOARCHS:-amd64 arm64}; do
 	install -m 755 -t "$deb/DEBIAN" $from/debian/postinst $from/debian/prerm $from/debian/postrm
 	(cd "$files" && find . -type f ! -path './etc/*' -printf '%P\n' | LC_ALL=C sort | xargs md5sum) >"$deb/DEBIAN/md5sums"
 	find "$deb" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-	dpkg-deb --root-owner-group -Zxz -b "$deb" "$out/scimbridge_${version}_$arch.deb"
+	dpkg-deb --root-owner-group -Zzstd -z9 -b "$deb" "$out/scimbridge_${version}_$arch.deb"
 
 	case $arch in amd64) rpm=x86_64 ;; arm64) rpm=aarch64 ;; *) rpm=$arch ;; esac
 	rpmbuild -bb --quiet --target "$rpm-linux" --define "version $version" --define "tree $files" --define "_topdir $work/$arch/rpm" \
-		--define "_rpmdir $work/$arch" --define "_dbpath $work/db" --define '_binary_payload w19T0.zstdio' $from/scimbridge.spec
+		--define "_rpmdir $work/$arch" --define "_dbpath $work/db" --define '_binary_payload w9.zstdio' $from/scimbridge.spec
 	cp "$work/$arch/$rpm/scimbridge-$version-1.$rpm.rpm" "$out/"
 	echo "scimbridge: made $out/scimbridge-$version-1.$rpm.rpm"
 done
