@@ -4,9 +4,16 @@ go 1.26.0
 
 replace github.com/scimbridge/scimbridge => ../..
 
-require github.com/hashicorp/terraform-plugin-go v0.31.0
+require (
+	github.com/aws/aws-sdk-go-v2/service/cloudwatch v1.75.7
+	github.com/aws/aws-sdk-go-v2/service/ecs v1.104.1
+	github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2 v1.64.0
+	github.com/google/go-cmp v0.7.0
+	github.com/hashicorp/terraform-plugin-go v0.31.0
+)
 
 require (
+	github.com/aws/smithy-go v1.28.9 // indirect
 	github.com/fatih/color v1.15.0 // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/hashicorp/go-hclog v1.6.3 // indirect
