@@ -26,7 +26,7 @@ import (
 
 // What deploy/aws-ecsfargate-terraform renders, without any variable but those that have no default.
 const (
-	definition = "testdata/task.json"
+	definition = "../terraform/testdata/task.json"
 	taskCPU    = 256
 	taskMemory = 1024
 	bridge     = "op_scim_bridge"
