@@ -39,23 +39,23 @@ INSTALL = [ -z "$$want" ] || { \
 
 # The container image for linux/amd64 and linux/arm64, without Docker: an OCI layout in bin/image, an archive for "docker load"
 # and a bill of materials of each platform beside it. To publish it:
-# skopeo copy --all oci:bin/image:v0.1.0 docker://ghcr.io/scimbridge/scimbridge:v0.1.0
+# skopeo copy --all --preserve-digests oci:bin/image:v0.1.0 docker://ghcr.io/scimbridge/scimbridge:v0.1.0
 image:
 	@cd tools && $(GO) run ./image
 
 # What an administrator gets from deploy/ and the image: test/deploy is a module of its own. It runs containers, so it wants
 # root, as in CI.
 deploy-check: deploy-packages
-	@out=$$($(TOOL) gofumpt -l test/deploy); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
 	cd test/deploy && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./... && $(GO) mod tidy -diff
 	cd test/deploy && $(GO) test -count=1 -timeout $(TIMEOUT) ./...
 
-# Debian's podman, with runc, runs the image together with the machine's Redis as one task.
+# Debian's podman, with runc, runs the image together with the machine's Redis as one task; skopeo publishes it.
 deploy-packages: packages
 	@want=; command -v podman >/dev/null || want="podman"; \
 	command -v runc >/dev/null || want="$$want runc"; \
 	command -v catatonit >/dev/null || want="$$want catatonit"; \
 	command -v ip >/dev/null || want="$$want iproute2"; \
+	command -v skopeo >/dev/null || want="$$want skopeo"; \
 	$(INSTALL)
 
 # The requirements of the RFCs, against a bridge of its own.
@@ -77,7 +77,7 @@ fuzz:
 	done
 
 soak:
-	SCIMBRIDGE_SOAK=1 $(GO) test -race -timeout 60m -count=1 ./test/kill/... ./test/concurrency/...
+	SCIMBRIDGE_SOAK=1 $(GO) test -race -timeout 60m -count=1 ./test/kill/... ./test/concurrency/... ./test/fault/...
 
 lint:
 	@out=$$($(TOOL) gofumpt -l .); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }

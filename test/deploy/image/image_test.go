@@ -7,13 +7,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -47,8 +52,9 @@ func hashes(t *testing.T, dir string) map[string]string {
 // TestImage builds the image twice, the second time in other surroundings, and reads it back.
 func TestImage(t *testing.T) {
 	dir, again := t.TempDir(), t.TempDir()
-	must(t, image.Build(dir))
-	must(t, image.Build(again, "TZ=Asia/Tokyo", "GOFLAGS=-buildvcs=false", "GOAMD64=v3", "LC_ALL=de_DE.UTF-8", "SSL_CERT_FILE=/none"))
+	epoch := "SOURCE_DATE_EPOCH=1000000000"
+	must(t, image.Build(dir, epoch))
+	must(t, image.Build(again, epoch, "TZ=Asia/Tokyo", "GOFLAGS=-buildvcs=false", "GOAMD64=v3", "LC_ALL=de_DE.UTF-8", "SSL_CERT_FILE=/none"))
 	if one, two := hashes(t, dir), hashes(t, again); !maps.Equal(one, two) {
 		t.Errorf("two builds differ:\n%v\n%v", one, two)
 	}
@@ -71,6 +77,9 @@ func TestImage(t *testing.T) {
 		if version := "v" + c.Config.Labels["org.opencontainers.image.version"]; version != l.Tag {
 			t.Errorf("%s: the tag is %s, the label of the version %s", platform, l.Tag, version)
 		}
+		if created := c.Config.Labels["org.opencontainers.image.created"]; created != "2001-09-09T01:46:40Z" {
+			t.Errorf("%s: created %s, and SOURCE_DATE_EPOCH says 2001", platform, created)
+		}
 	}
 	t.Run("docker load", func(t *testing.T) { loadable(t, filepath.Join(dir, "image-linux-arm64.tar"), l) })
 	t.Run("mutations", func(t *testing.T) { mutations(t, l.Images["linux/amd64"]) })
@@ -80,6 +89,7 @@ func TestImage(t *testing.T) {
 		broken := bytes.ReplaceAll(bom, []byte(`"github.com/redis/rueidis"`), []byte(`"github.com/redis/other"`))
 		expect(t, image.CheckBOM(broken, l.Images["linux/amd64"]), "it does not name github.com/redis/rueidis")
 	})
+	t.Run("push", func(t *testing.T) { push(t, filepath.Join(dir, "image"), l) })
 	t.Run("chroot", func(t *testing.T) { inChroot(t, l) })
 }
 
@@ -99,6 +109,34 @@ func loadable(t *testing.T, path string, l *image.Layout) {
 	must(t, err)
 	if got != id {
 		t.Errorf("the archive's image is %s, the layout's %s", got, id)
+	}
+}
+
+// push does what the Makefile says about publishing, to a registry of the test's own: what arrives has the digest that
+// "make image" has printed.
+func push(t *testing.T, dir string, l *image.Layout) {
+	r := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer r.Close()
+	name := "/scimbridge/scimbridge:" + l.Tag
+	cmd := exec.Command("skopeo", "copy", "--all", "--preserve-digests", "--quiet", "--dest-tls-verify=false", "oci:"+dir+":"+l.Tag, "docker://"+strings.TrimPrefix(r.URL, "http://")+name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("skopeo: %v\n%s(make deploy-packages installs it)", err, out)
+	}
+	res, err := http.Get(r.URL + "/v2/scimbridge/scimbridge/manifests/" + l.Tag)
+	must(t, err)
+	defer res.Body.Close() //nolint:errcheck // read only
+	got, _, err := v1.SHA256(res.Body)
+	must(t, err)
+	if got != l.Digest {
+		t.Errorf("the registry has %s, and %s was built", got, l.Digest)
+	}
+}
+
+// TestBadEpoch: a time that is none stops the build and says what is wanted.
+func TestBadEpoch(t *testing.T) {
+	t.Parallel()
+	if err := image.Build(t.TempDir(), "SOURCE_DATE_EPOCH=yesterday"); err == nil || !strings.Contains(err.Error(), "Give seconds since 1970") {
+		t.Errorf("error %v", err)
 	}
 }
 
