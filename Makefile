@@ -38,8 +38,8 @@ INSTALL = [ -z "$$want" ] || { \
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$want >/dev/null; }
 
 # The container image for linux/amd64 and linux/arm64, without Docker: an OCI layout in bin/image, an archive for "docker load"
-# and a bill of materials of each platform beside it. To publish it:
-# skopeo copy --all --preserve-digests oci:bin/image:v0.1.0 docker://ghcr.io/scimbridge/scimbridge:v0.1.0
+# and a bill of materials of each platform beside it. To publish it, having signed in with "auth login" instead of "push":
+# go tool -modfile=tools/go.mod crane push bin/image ghcr.io/scimbridge/scimbridge:v0.1.0
 image:
 	@cd tools && $(GO) run ./image
 
@@ -49,13 +49,12 @@ deploy-check: deploy-packages
 	cd test/deploy && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./... && $(GO) mod tidy -diff
 	cd test/deploy && $(GO) test -count=1 -timeout $(TIMEOUT) ./...
 
-# Debian's podman, with runc, runs the image together with the machine's Redis as one task; skopeo publishes it.
+# Debian's podman, with runc, runs the image together with the machine's Redis as one task.
 deploy-packages: packages
 	@want=; command -v podman >/dev/null || want="podman"; \
 	command -v runc >/dev/null || want="$$want runc"; \
 	command -v catatonit >/dev/null || want="$$want catatonit"; \
 	command -v ip >/dev/null || want="$$want iproute2"; \
-	command -v skopeo >/dev/null || want="$$want skopeo"; \
 	$(INSTALL)
 
 # The requirements of the RFCs, against a bridge of its own.

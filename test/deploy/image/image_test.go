@@ -118,9 +118,10 @@ func push(t *testing.T, dir string, l *image.Layout) {
 	r := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer r.Close()
 	name := "/scimbridge/scimbridge:" + l.Tag
-	cmd := exec.Command("skopeo", "copy", "--all", "--preserve-digests", "--quiet", "--dest-tls-verify=false", "oci:"+dir+":"+l.Tag, "docker://"+strings.TrimPrefix(r.URL, "http://")+name)
+	cmd := exec.Command("go", "tool", "-modfile=tools/go.mod", "crane", "push", dir, strings.TrimPrefix(r.URL, "http://")+name)
+	cmd.Dir = image.Root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("skopeo: %v\n%s(make deploy-packages installs it)", err, out)
+		t.Fatalf("crane: %v\n%s", err, out)
 	}
 	res, err := http.Get(r.URL + "/v2/scimbridge/scimbridge/manifests/" + l.Tag)
 	must(t, err)
