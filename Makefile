@@ -44,8 +44,8 @@ image:
 	@cd tools && $(GO) run ./image
 
 # What an administrator gets from deploy/ and the image: test/deploy is a module of its own. It runs containers, so it wants
-# root, as in CI.
-deploy-check: deploy-packages
+# root, as in CI. The image is built first, so that its tests, which build it at the same time, find all compiled.
+deploy-check: deploy-packages image
 	cd test/deploy && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./... && $(GO) mod tidy -diff
 	cd test/deploy && $(GO) test -count=1 -timeout $(TIMEOUT) ./...
 

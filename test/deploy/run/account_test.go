@@ -113,15 +113,18 @@ func (a *account) waits(url string) {
 // comes waits until something is as it should be.
 func comes(t *testing.T, what string, look func() error) {
 	t.Helper()
+	if err := eventually(look); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// eventually looks until there is nothing to complain of, for a minute at most, and returns the last complaint.
+func eventually(look func() error) error {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for end := time.Now().Add(time.Minute); ; <-again.C {
-		err := look()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s: %v", what, err)
+		if err := look(); err == nil || time.Now().After(end) {
+			return err
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -63,7 +64,7 @@ func Redis(dir, tag string) error {
 		return err
 	}
 	c = c.DeepCopy()
-	c.OS, c.Architecture = "linux", "amd64"
+	c.OS, c.Architecture = "linux", runtime.GOARCH
 	c.Config = v1.Config{
 		Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"valkey-server"}, WorkingDir: "/data",
 		Env: []string{"PATH=/usr/local/bin:/bin"},

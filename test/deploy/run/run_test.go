@@ -275,10 +275,10 @@ func (s *site) update() {
 	old := s.Task
 	stop, counted := s.traffic()
 	slow, end := s.slowRequest("update@example.com")
-	draining := make(chan struct{})
+	told := make(chan error, 1)
 	go func() { // finishes the request's body once the old bridge has been told to stop
-		defer close(draining)
-		comes(s.t, "SIGTERM", func() error {
+		defer end()
+		told <- eventually(func() error {
 			res, err := http.Get("http://" + net.JoinHostPort(old.IP.String(), "3002") + "/ready")
 			if err != nil {
 				return err
@@ -289,11 +289,12 @@ func (s *site) update() {
 			}
 			return nil
 		})
-		end()
 	}()
 	stopped, err := s.Deploy(s.t.Context(), d)
 	must(s.t, err)
-	<-draining
+	if err := <-told; err != nil {
+		s.t.Errorf("the old bridge was not seen draining: %v", err)
+	}
 	if a := <-slow; a != "201" {
 		s.t.Errorf("the request under way was answered %s", a)
 	}
