@@ -214,7 +214,7 @@ func (s *site) streams() {
 	for _, c := range s.Task.Containers {
 		s.Say("log stream %s", s.Task.Stream(c.Name))
 		for line := range strings.Lines(s.Task.Log(s.t.Context(), c.Name)) {
-			if !strings.Contains(line, "msg=request") && !strings.Contains(line, `"msg":"request"`) {
+			if !strings.Contains(line, "msg=request") && !strings.Contains(line, `"message":"request"`) {
 				s.Say("    %s", strings.TrimSpace(line))
 			}
 		}
