@@ -154,7 +154,7 @@ func TestMutations(t *testing.T) {
 			[]string{at + `.containers.service: it waits for a container "cache", which the task does not have`},
 		},
 		{
-			"no health to wait for", oneTask, "            healthcheck:\n              command: [\"CMD-SHELL\", \"valkey-cli ping | grep -q PONG\"]\n              interval: 10\n              timeout: 5\n              retries: 3\n              startPeriod: 5\n", "",
+			"no health to wait for", oneTask, "            healthcheck:\n              command: [\"CMD\", \"valkey-cli\", \"-h\", \"127.0.0.1\", \"ping\"]\n              interval: 10\n              timeout: 5\n              retries: 3\n              startPeriod: 5\n", "",
 			[]string{
 				at + `.containers.redis: "healthcheck" is missing: ECS watches nothing in the container without it; the component wants all five keys`,
 				at + `.containers.service: it waits until "redis" is healthy, which has no healthcheck`,
@@ -242,7 +242,8 @@ func TestMutationsOfBoth(t *testing.T) {
 		{"health behind the token", "health_check_path: /app", "health_check_path: /health", ".health_check_path: value must be one of '/app', '/ping', '/ready': the component's default is /health, which wants the bearer token"},
 		{"whatever answers", "\"200,301,302\"", "\"200-404\"", ".health_check_matcher: value must be one of '200', '200,301,302': the component's default is 200-404: whatever answers is healthy"},
 		{"rights", "        task_policy_arns: []\n", "", ": \"task_policy_arns\" is missing: the component's default lets the task read all parameters of the account and all of ECR"},
-		{"root", "            user: \"999:999\"\n", "", ".containers.service: \"user\" is missing: the user of the image; the component's default is what the image says, which may be root"},
+		{"another user", "user: \"999:999\"", "user: \"1:1\"", ".containers.service.user: value must be '999:999': the user of the image"},
+		{"root", "            user: \"999:999\"\n", "", ".containers.service: \"user\" is missing: a user who is not root; the component's default is what the image says, which may be root"},
 		{"a file system to write to", "readonly_root_filesystem: true", "readonly_root_filesystem: false", ".containers.service.readonly_root_filesystem: value must be true: nothing is written to the file system of the container; the component's default is a writable one"},
 		{"a shell", "exec_enabled: false", "exec_enabled: true", ".exec_enabled: value must be false: the image has no shell, and its file system is read only"},
 		{"not behind the load balancer", "          service:\n", "          bridge:\n", ".containers.bridge"},
