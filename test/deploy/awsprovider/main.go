@@ -4,7 +4,8 @@
 // there are; it does not know which values AWS accepts. What is checked beyond the schema is the tests' affair.
 //
 // With AWSPROVIDER_WRITES set to a file, each apply appends a line of JSON with the write-only arguments that it was
-// given, which are in no plan and in no state: {"type":"aws_secretsmanager_secret_version","values":{"secret_string_wo":"…"}}.
+// given, which are in no plan and in no state: {"type":"aws_secretsmanager_secret_version","values":{"secret_string_wo":"…"}};
+// a secret's version has its secret_id beside it.
 package main
 
 import (

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
@@ -40,6 +42,9 @@ func (p *provider) GetMetadata(context.Context, *tfprotov5.GetMetadataRequest) (
 	for _, k := range slices.Sorted(maps.Keys(p.data)) {
 		r.DataSources = append(r.DataSources, tfprotov5.DataSourceMetadata{TypeName: k})
 	}
+	for _, k := range slices.Sorted(maps.Keys(p.ephemeral)) {
+		r.EphemeralResources = append(r.EphemeralResources, tfprotov5.EphemeralResourceMetadata{TypeName: k})
+	}
 	return r, nil
 }
 
@@ -47,7 +52,8 @@ var capabilities = &tfprotov5.ServerCapabilities{GetProviderSchemaOptional: true
 
 func (p *provider) GetProviderSchema(context.Context, *tfprotov5.GetProviderSchemaRequest) (*tfprotov5.GetProviderSchemaResponse, error) {
 	return &tfprotov5.GetProviderSchemaResponse{
-		ServerCapabilities: capabilities, Provider: p.settings, ResourceSchemas: p.resources, DataSourceSchemas: p.data,
+		ServerCapabilities: capabilities, Provider: p.settings,
+		ResourceSchemas: p.resources, DataSourceSchemas: p.data, EphemeralResourceSchemas: p.ephemeral,
 	}, nil
 }
 
@@ -153,9 +159,14 @@ func (p *provider) foreseen(typ, name string, planned map[string]any) any {
 }
 
 // replaces are the arguments whose change makes another resource. The schema does not say which they are; this knows those
-// that a deployment relies on: each change of a task definition is a revision of its own.
+// that a deployment relies on: each change of a task definition is a revision of its own, and a secret's version is never
+// written anew.
 func replaces(typ string, s *tfprotov5.Schema) []string {
-	if typ != "aws_ecs_task_definition" {
+	switch typ {
+	case "aws_secretsmanager_secret_version":
+		return []string{"secret_id", "secret_string", "secret_string_wo_version"}
+	case "aws_ecs_task_definition":
+	default:
 		return nil
 	}
 	var names []string
@@ -213,6 +224,9 @@ func (p *provider) note(typ string, s *tfprotov5.Schema, config map[string]any) 
 	if p.writes == "" || len(values) == 0 {
 		return nil
 	}
+	if typ == "aws_secretsmanager_secret_version" {
+		values["secret_id"] = config["secret_id"]
+	}
 	line, err := json.Marshal(map[string]any{"type": typ, "values": values})
 	if err != nil {
 		return err
@@ -226,6 +240,48 @@ func (p *provider) note(typ string, s *tfprotov5.Schema, config map[string]any) 
 	defer func() { err = errors.Join(err, f.Close()) }()
 	_, err = f.Write(append(line, '\n'))
 	return err
+}
+
+// written is the newest secret that was given to aws_secretsmanager_secret_version for a secret, "" if there is none.
+func (p *provider) written(secret string) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	body, err := os.ReadFile(p.writes)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	found := ""
+	for line := range strings.Lines(string(body)) {
+		var w struct {
+			Values map[string]any `json:"values"`
+		}
+		if err := json.Unmarshal([]byte(line), &w); err != nil {
+			return "", err
+		}
+		if w.Values["secret_id"] == secret {
+			found = text(w.Values, "secret_string_wo")
+		}
+	}
+	return found, nil
+}
+
+// OpenEphemeralResource makes passwords up, a new one each time as the real one does, and reads secrets that were written.
+func (p *provider) OpenEphemeralResource(_ context.Context, r *tfprotov5.OpenEphemeralResourceRequest) (*tfprotov5.OpenEphemeralResourceResponse, error) {
+	s := p.ephemeral[r.TypeName]
+	result, err := decode(s, r.Config)
+	if err != nil {
+		return nil, err
+	}
+	switch r.TypeName {
+	case "aws_secretsmanager_random_password":
+		result["random_password"] = rand.Text()
+	case "aws_secretsmanager_secret_version":
+		if result["secret_string"], err = p.written(text(result, "secret_id")); err != nil {
+			return nil, err
+		}
+	}
+	v, err := encode(s, result)
+	return &tfprotov5.OpenEphemeralResourceResponse{Result: v}, err
 }
 
 // decode is nil for a resource that is not there.
@@ -325,10 +381,6 @@ func (p *provider) CallFunction(context.Context, *tfprotov5.CallFunctionRequest)
 
 func (p *provider) ValidateEphemeralResourceConfig(context.Context, *tfprotov5.ValidateEphemeralResourceConfigRequest) (*tfprotov5.ValidateEphemeralResourceConfigResponse, error) {
 	return &tfprotov5.ValidateEphemeralResourceConfigResponse{}, nil
-}
-
-func (p *provider) OpenEphemeralResource(context.Context, *tfprotov5.OpenEphemeralResourceRequest) (*tfprotov5.OpenEphemeralResourceResponse, error) {
-	return nil, errors.New("the stand-in has no ephemeral resources")
 }
 
 func (p *provider) RenewEphemeralResource(context.Context, *tfprotov5.RenewEphemeralResourceRequest) (*tfprotov5.RenewEphemeralResourceResponse, error) {

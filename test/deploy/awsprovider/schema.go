@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,10 +45,10 @@ type entry struct {
 	Block   block `json:"block"`
 }
 
-// schemas are those of the provider's own settings, of resources and of data sources.
+// schemas are those of the provider's own settings, of resources, of data sources and of ephemeral resources.
 type schemas struct {
-	settings        *tfprotov5.Schema
-	resources, data map[string]*tfprotov5.Schema
+	settings                   *tfprotov5.Schema
+	resources, data, ephemeral map[string]*tfprotov5.Schema
 }
 
 func unpack(packed []byte) (schemas, error) {
@@ -59,23 +60,28 @@ func unpack(packed []byte) (schemas, error) {
 		Provider  entry            `json:"provider"`
 		Resources map[string]entry `json:"resource_schemas"`
 		Data      map[string]entry `json:"data_source_schemas"`
+		Ephemeral map[string]entry `json:"ephemeral_resource_schemas"`
 	}
 	if err := json.NewDecoder(zr).Decode(&in); err != nil {
 		return schemas{}, err
 	}
-	out := schemas{resources: map[string]*tfprotov5.Schema{}, data: map[string]*tfprotov5.Schema{}}
-	if out.settings, err = in.Provider.schema(); err != nil {
-		return schemas{}, fmt.Errorf("provider: %w", err)
-	}
-	for name, e := range in.Resources {
-		if out.resources[name], err = e.schema(); err != nil {
-			return schemas{}, fmt.Errorf("%s: %w", name, err)
+	var out schemas
+	var errs [4]error
+	out.settings, errs[0] = in.Provider.schema()
+	out.resources, errs[1] = all(in.Resources)
+	out.data, errs[2] = all(in.Data)
+	out.ephemeral, errs[3] = all(in.Ephemeral)
+	return out, errors.Join(errs[:]...)
+}
+
+func all(in map[string]entry) (map[string]*tfprotov5.Schema, error) {
+	out := map[string]*tfprotov5.Schema{}
+	for name, e := range in {
+		s, err := e.schema()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-	}
-	for name, e := range in.Data {
-		if out.data[name], err = e.schema(); err != nil {
-			return schemas{}, fmt.Errorf("data %s: %w", name, err)
-		}
+		out[name] = s
 	}
 	return out, nil
 }
