@@ -1,0 +1,89 @@
+package taskdef_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scimbridge/scimbridge/test/deploy/taskdef"
+)
+
+const good = `[
+  {"name": "a", "image": "example.com/a:1", "cpu": 128, "memory": 512, "essential": true, "user": "999:999", "readonlyRootFilesystem": true, "stopTimeout": 30,
+   "dependsOn": [{"containerName": "b", "condition": "HEALTHY"}, {"containerName": "c", "condition": "SUCCESS"}],
+   "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}],
+   "environment": [{"name": "X", "value": "1"}], "secrets": [{"name": "OP_SESSION", "valueFrom": "arn:aws:ssm:us-east-1:1:parameter/x"}],
+   "mountPoints": [{"sourceVolume": "v", "containerPath": "/v", "readOnly": true}],
+   "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+   "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix": "a"}}},
+  {"name": "b", "image": "example.com/b:1", "cpu": 128, "memory": 512, "user": "1", "readonlyRootFilesystem": true,
+   "healthCheck": {"command": ["CMD", "x"], "interval": 5, "timeout": 2, "retries": 3, "startPeriod": 0},
+   "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+   "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix": "b"}}},
+  {"name": "c", "image": "example.com/c@sha256:00", "essential": false, "user": "1", "readonlyRootFilesystem": true, "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+   "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix": "c"}}}
+]`
+
+func complaints(t *testing.T, containers, memory string) []string {
+	t.Helper()
+	d, err := taskdef.Parse(map[string]any{
+		"cpu": "256", "memory": memory, "volume": []any{map[string]any{"name": "v"}}, "container_definitions": containers,
+	})
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return d.Complaints()
+}
+
+func TestComplaints(t *testing.T) {
+	t.Parallel()
+	if got := complaints(t, good, "1024"); got != nil {
+		t.Fatalf("complaints about what is right: %q", got)
+	}
+	tests := []struct{ name, old, new, want string }{
+		{"unknown key", `"essential": true`, `"restart": "always"`, `container definitions: json: unknown field "restart"`},
+		{"memory", `"memory": 512, "essential"`, `"memory": 513, "essential"`, "the containers want 256 units of CPU and 1025 MiB, the task has 256 and 1024"},
+		{"no version", "b:1", "b", "b: the image example.com/b has no version"},
+		{"latest", "b:1", "b:latest", "b: the image example.com/b:latest has no version"},
+		{"root", `"user": "999:999"`, `"user": "0:0"`, "a: it runs as root, or as what the image says"},
+		{"the image's user", `"user": "999:999", `, "", "a: it runs as root, or as what the image says"},
+		{"writable", `"user": "999:999", "readonlyRootFilesystem": true`, `"user": "999:999", "readonlyRootFilesystem": false`, "a: its root file system can be written to"},
+		{"capabilities", `"readOnly": true}],
+   "linuxParameters": {"capabilities": {"drop": ["ALL"]}}`, `"readOnly": true}]`, "a: it keeps capabilities"},
+		{"port", `"hostPort": 80`, `"hostPort": 81`, "a: a port is mapped to another, which Fargate does not do"},
+		{"protocol", `"tcp"`, `"http"`, `a: "http" is no protocol`},
+		{"stop", `"stopTimeout": 30`, `"stopTimeout": 300`, "a: a stopTimeout of 300 s; Fargate has 2 to 120"},
+		{"health command", `["CMD", "x"]`, `["x", "y"]`, "b: its health check is no command"},
+		{"health interval", `"interval": 5`, `"interval": 1`, "b: the interval of its health check is 1; ECS has 5 to 300"},
+		{"logs", `"awslogs-stream-prefix": "b"`, `"x": "b"`, "b: it logs to nowhere: awslogs with group, region and stream-prefix"},
+		{"secret", `"arn:aws:ssm:us-east-1:1:parameter/x"`, `"/x"`, "a: the secret OP_SESSION is no ARN"},
+		{"twice", `"name": "OP_SESSION"`, `"name": "X"`, "a: X is a variable and a secret"},
+		{"open", `{"name": "X", "value": "1"}`, `{"name": "PGPASSWORD", "value": "1"}`, "a: PGPASSWORD stands in the definition for all to read"},
+		{"nobody to wait for", `"containerName": "b"`, `"containerName": "d"`, "a: it waits for d, which is not there"},
+		{"nothing to wait for", `"HEALTHY"`, `"READY"`, `a: "READY" is nothing to wait for`},
+		{"no health", `"containerName": "c", "condition": "SUCCESS"`, `"containerName": "c", "condition": "HEALTHY"`, "a: it waits until c is healthy, which has no health check"},
+		{"essential", `"essential": false`, `"essential": true`, "a: it waits until c has ended, which is essential: the task would end with it"},
+		{"volume", `"sourceVolume": "v"`, `"sourceVolume": "w"`, "a: it mounts the volume w, which the task does not have"},
+		{"same name", `"name": "c"`, `"name": "a"`, "a: it waits for c, which is not there\ntwo containers are called a"},
+	}
+	for _, tt := range tests {
+		if n := strings.Count(good, tt.old); n != 1 {
+			t.Fatalf("%s: %q stands there %d times", tt.name, tt.old, n)
+		}
+		got := complaints(t, strings.Replace(good, tt.old, tt.new, 1), "1024")
+		if diff := cmp.Diff(strings.Split(tt.want, "\n"), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	want := []string{"Fargate has no task with 256 units of CPU and 1536 MiB"}
+	if diff := cmp.Diff(want, complaints(t, good, "1536")); diff != "" {
+		t.Errorf("a pair that Fargate has not (-want +got):\n%s", diff)
+	}
+	if got := complaints(t, good+"x", "1024"); len(got) != 1 {
+		t.Errorf("text behind the definitions: %q", got)
+	}
+	if got := complaints(t, "[]", "1024"); len(got) != 1 || got[0] != "no container is essential" {
+		t.Errorf("no containers: %q", got)
+	}
+}
