@@ -16,6 +16,7 @@ import (
 
 	"github.com/scimbridge/scimbridge/test/deploy/taskdef"
 	"github.com/scimbridge/scimbridge/test/deploy/terraformtest"
+	"github.com/scimbridge/scimbridge/test/program"
 )
 
 const (
@@ -30,7 +31,12 @@ const (
 	authority = "-----BEGIN CERTIFICATE-----\nnot a real one\n-----END CERTIFICATE-----\n"
 )
 
-func TestMain(m *testing.M) { terraformtest.Main(m) }
+func TestMain(m *testing.M) { terraformtest.Main(tests{m}) }
+
+// tests run with the product's own binary too.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int { return program.Main(t.M) }
 
 // configuration is a copy with the file of certificates that the README has its reader fetch.
 func configuration(t *testing.T) *terraformtest.Dir {
