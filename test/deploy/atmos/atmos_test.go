@@ -255,7 +255,9 @@ func TestMutationsOfBoth(t *testing.T) {
 			d.Replace(t, bridge, tt.old, tt.new)
 			got := complaints(t, d.Path)
 			if tt.name == "not behind the load balancer" { // what the rest of the container then lacks is said too
-				if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "1pass-scim: vars.containers") && strings.Contains(s, "service") }) {
+				if !slices.ContainsFunc(got, func(s string) bool {
+					return strings.Contains(s, "1pass-scim: vars.containers") && strings.Contains(s, "service")
+				}) {
 					t.Errorf("complaints: %q", got)
 				}
 				return
