@@ -35,13 +35,13 @@ ephemeral "aws_secretsmanager_secret_version" "cache" {
 
 resource "aws_elasticache_subnet_group" "this" {
   count      = local.elasticache
-  name       = "${local.name}-cache"
+  name       = "scim-${lower(local.name)}"
   subnet_ids = local.task_subnet_ids
 }
 
 resource "aws_elasticache_replication_group" "this" {
   count                      = local.elasticache
-  replication_group_id       = "${local.name}-cache"
+  replication_group_id       = "scim-${lower(local.name)}" # it has to begin with a letter
   description                = "Cache of the SCIM bridge"
   engine                     = "valkey"
   engine_version             = "8.0"

@@ -51,8 +51,8 @@ variable "name_prefix" {
   }
 
   validation {
-    condition     = !startswith(var.name_prefix, "internal-")
-    error_message = "name_prefix must not begin with internal-: AWS keeps such names of load balancers to itself."
+    condition     = !startswith(var.name_prefix, "internal-") && !strcontains(var.name_prefix, "--")
+    error_message = "name_prefix must not begin with internal-, which AWS keeps for itself, nor have two hyphens in a row."
   }
 }
 

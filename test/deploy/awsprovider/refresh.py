@@ -129,21 +129,15 @@ class Mod:
         if 'interpolationForAttribute' in body: return 'dynamic'
         return 'string'
 
-# wafv2's recursive statements are `any` in cdktf, which no set may hold
-def dyn(t): return t == 'dynamic' or isinstance(t, list) and any(map(dyn, t[1:])) or isinstance(t, dict) and any(map(dyn, t.values()))
-def undyn(t, inside=False):
-    if t == 'dynamic': return 'string' if inside else t
-    if isinstance(t, list): return [t[0]] + [undyn(x, True) for x in t[1:]]
-    if isinstance(t, dict): return {k: undyn(v, inside) for k, v in t.items()}
+# Statements of wafv2 nest without end and are `any` in the package. They are strings here, so that only rule_json can be used.
+def closed(t):
+    if t == 'dynamic': return 'string'
+    if isinstance(t, list): return [t[0]] + [closed(x) for x in t[1:]]
+    if isinstance(t, dict): return {k: closed(v) for k, v in t.items()}
     return t
-def legal(b):
-    d = False
-    for a in b['attributes'].values():
-        a['type'] = undyn(a['type']); d |= dyn(a['type'])
-    for x in b['block_types'].values():
-        e = legal(x['block']); d |= e
-        if e and x['nesting_mode'] in ('set', 'map'): x['nesting_mode'] = 'list'
-    return d
+def close(b):
+    for a in b['attributes'].values(): a['type'] = closed(a['type'])
+    for x in b['block_types'].values(): close(x['block'])
 
 PREFIX = dict(resource_schemas='', data_source_schemas='data.', ephemeral_resource_schemas='ephemeral.')
 BASES = ('TerraformResource', 'TerraformDataSource', 'TerraformEphemeralResource', 'TerraformProvider')
@@ -171,7 +165,7 @@ for d in sorted(os.listdir(P + '/lib')):
         # cdktn keeps no mark of write-only; the provider names them all *_wo
         if not isprov and n.endswith('_wo') and a.get('optional'):
             a['write_only'] = True; a.pop('computed', None)
-    legal(blk)
+    close(blk)
     entry = dict(version=0, block=blk)
     if isprov: out['provider'] = entry
     else: out[kind][m[1]] = entry
