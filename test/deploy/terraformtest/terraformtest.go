@@ -37,6 +37,9 @@ func Main(m interface{ Run() int }) {
 // home is set by Main before a test runs, and holds the provider and Terraform's own settings.
 var home string
 
+// Home is a folder that lasts as long as the package's tests.
+func Home() string { return home }
+
 // prepare builds the provider and looks Terraform up; it answers with the program and its settings file.
 var prepare = sync.OnceValues(func() (settings [2]string, err error) {
 	if home == "" {
