@@ -314,9 +314,9 @@ func TestMutations(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, file, old, new, want string }{
 		{"key", "main.tf", "stopTimeout            = 30", "restart                = \"always\"", `container definitions: json: unknown field "restart"`},
-		{"root", "main.tf", `"999:999"`, `"0:0"`, "account: it runs as root, or as what the image says"},
-		{"certificates", "main.tf", `condition = "SUCCESS"`, `condition = "HEALTHY"`, "account: it waits until certificates is healthy, which has no health check"},
-		{"volume", "main.tf", "  volume {\n    name = \"certificates\"", "  volume {\n    name = \"certs\"", "account: it mounts the volume certificates, which the task does not have\ncertificates: it mounts the volume certificates, which the task does not have"},
+		{"root", "main.tf", `"999:999"`, `"0:0"`, `account: it runs as "0:0"`},
+		{"certificates", "main.tf", `condition = "SUCCESS"`, `condition = "HEALTHY"`, `account: it waits for the health of "certificates", which has no check`},
+		{"volume", "main.tf", "  volume {\n    name = \"certificates\"", "  volume {\n    name = \"certs\"", "account: it mounts \"certificates\", which is no volume\ncertificates: it mounts \"certificates\", which is no volume"},
 		{"image", "main.tf", "scimbridge:v", "scimbridge:v0.0.", "the image is ghcr.io/scimbridge/scimbridge:v0.0.0.1.0"},
 		{"port", "load_balancer.tf", "  port                 = local.port", "  port                 = 3002", "the program listens on 3003, the load balancer asks 3002, ECS maps 3003 and asks http://127.0.0.1:3003"},
 		{"policy", "variables.tf", `default     = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"`, `default     = "ELBSecurityPolicy-2016-08"`, "ssl_policy has to be one of those with TLS 1.2 as the least"},
