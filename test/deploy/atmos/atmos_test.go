@@ -352,3 +352,43 @@ func run(t *testing.T, dir, name string, args ...string) {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 }
+
+// The README's table names keys that the component has.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	readme := read(t, folder+"/README.md")
+	if got := unknownKeys(t, readme); len(got) > 0 {
+		t.Errorf("the component does not have %q", got)
+	}
+	if got := unknownKeys(t, strings.ReplaceAll(readme, "| `use_lb`, ", "| `use_load_balancer`, ")); !slices.Equal(got, []string{"use_load_balancer"}) {
+		t.Errorf("what the component does not have is %q", got)
+	}
+}
+
+// unknownKeys are those of the table of keys that the schema does not name.
+func unknownKeys(t *testing.T, readme string) []string {
+	t.Helper()
+	_, table, _ := strings.Cut(readme, "\n## The keys\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	names := read(t, filepath.Join(folder, schema))
+	var out []string
+	rows := regexp.MustCompile("(?m)^\\| (`[^|]*) \\|").FindAllStringSubmatch(table, -1)
+	for _, row := range rows {
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+			key := m[1][strings.LastIndex(m[1], ".")+1:]
+			switch {
+			case strings.HasPrefix(m[1], "metadata."), m[1] == "inherits", strings.HasPrefix(m[1], "settings."):
+				continue // Atmos's own
+			case strings.HasPrefix(key, "_"), strings.HasSuffix(m[1], "…"):
+				continue // the end, or the beginning, of several
+			}
+			if !strings.Contains(names, `"`+key+`":`) {
+				out = append(out, key)
+			}
+		}
+	}
+	if len(rows) < 20 {
+		t.Fatalf("the table has %d rows", len(rows))
+	}
+	return out
+}

@@ -167,6 +167,7 @@ func TestRefused(t *testing.T) {
 		{"volume", []string{domain, "provisioning_volume=huge"}, "provisioning_volume is base, high or very-high"},
 		{"architecture", []string{domain, "cpu_architecture=arm64"}, "cpu_architecture is ARM64 or X86_64"},
 		{"secret by name", []string{domain, "existing_secret_arn=my-session"}, "existing_secret_arn has to be the whole ARN of one secret"},
+		{"all parameters", []string{domain, "existing_secret_arn=arn:aws:ssm:us-east-1:123456789012:parameter/*"}, "or of one parameter"},
 		{"all secrets", []string{domain, "existing_secret_arn=" + secretARN + "*"}, "existing_secret_arn has to be the whole ARN of one secret"},
 		{"token by name", []string{domain, "unlock_token_secret_arn=my-token"}, "unlock_token_secret_arn has to be the whole ARN of one secret"},
 		{"key by alias", []string{domain, "kms_key_arn=arn:aws:kms:us-east-1:123456789012:alias/mine"}, "kms_key_arn has to be a key's ARN, not an alias"},
