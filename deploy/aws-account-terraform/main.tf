@@ -24,11 +24,16 @@ locals {
   # It has a shell, which the service's own image has not, and is what the bridge's deployment uses too.
   shell_image = "docker.io/valkey/valkey:8.1-alpine"
 
-  certificates = "/run/certificates"
+  # Where the service finds what it takes from files only: RDS's certificates, and secrets.
+  folder = "/run/files"
+  secret_files = { for f in [
+    { name = "smtp-password", variable = "SMTP_PASSWORD", setting = "OP_SMTP_PASSWORD_FILE", arn = var.smtp_password_secret_arn },
+    { name = "metrics-token", variable = "METRICS_TOKEN", setting = "OP_ACCOUNT_METRICS_TOKEN_FILE", arn = var.metrics_token_secret_arn },
+  ] : f.name => f if f.arn != null }
 
   database_ca = try(file("${path.module}/${var.database_ca_file}"), "")
 
-  log = { for name in ["account", "certificates", "tunnel"] : name => {
+  log = { for name in ["account", "files", "tunnel"] : name => {
     logDriver = "awslogs"
     options = {
       awslogs-group         = aws_cloudwatch_log_group.this.name
@@ -39,10 +44,10 @@ locals {
     }
   } }
 
-  environment = merge(var.environment, {
+  environment = merge(var.environment, { for f in local.secret_files : f.setting => "${local.folder}/${f.name}" }, {
     OP_ACCOUNT_LISTEN = ":${local.port}"
     OP_ACCOUNT_URL    = local.url
-    OP_DATABASE_URL   = "postgres://${local.database_name}@${aws_db_instance.this.address}:${local.database_port}/${local.database_name}?sslmode=verify-full&sslrootcert=${local.certificates}/rds-ca.pem"
+    OP_DATABASE_URL   = "postgres://${local.database_name}@${aws_db_instance.this.address}:${local.database_port}/${local.database_name}?sslmode=verify-full&sslrootcert=${local.folder}/rds-ca.pem"
     # No setting: a new password is a new task definition, so that tasks are started with it.
     DATABASE_PASSWORD_VERSION = tostring(var.database_password_version)
   })
@@ -56,11 +61,11 @@ locals {
       user                   = "999:999"
       readonlyRootFilesystem = true
       stopTimeout            = 30
-      dependsOn              = [{ containerName = "certificates", condition = "SUCCESS" }]
+      dependsOn              = [{ containerName = "files", condition = "SUCCESS" }]
       portMappings           = [{ containerPort = local.port, hostPort = local.port, protocol = "tcp" }]
       environment            = [for name, value in local.environment : { name = name, value = value }]
       secrets                = [{ name = "PGPASSWORD", valueFrom = aws_secretsmanager_secret.database.arn }]
-      mountPoints            = [{ sourceVolume = "certificates", containerPath = local.certificates, readOnly = true }]
+      mountPoints            = [{ sourceVolume = "files", containerPath = local.folder, readOnly = true }]
       linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = true }
       healthCheck = {
         command     = ["CMD", "/op-scim/op-scim", "healthcheck", "http://127.0.0.1:${local.port}"]
@@ -72,19 +77,24 @@ locals {
       logConfiguration = local.log["account"]
     },
     {
-      # RDS's certificates are signed by an authority of its own, which systems do not know. This container writes them to a
-      # volume and ends. /data is a volume of its image's user 999, who is the service's too.
-      name                   = "certificates"
-      image                  = local.shell_image
-      entryPoint             = ["/bin/sh", "-c"]
-      command                = ["printf %s \"$CERTIFICATES\" > /data/rds-ca.pem"]
+      # RDS's certificates are signed by an authority of its own, which systems do not know; ECS hands secrets over in the
+      # environment. This container writes the ones and the others to a volume, and ends. /data is a volume of its image's
+      # user 999, who is the service's too.
+      name       = "files"
+      image      = local.shell_image
+      entryPoint = ["/bin/sh", "-c"]
+      command = [join(" && ", concat(
+        ["umask 077", "printf %s \"$CERTIFICATES\" > /data/rds-ca.pem"],
+        [for f in local.secret_files : format("printf %%s \"$%s\" > /data/%s", f.variable, f.name)],
+      ))]
+      secrets                = [for f in local.secret_files : { name = f.variable, valueFrom = f.arn }]
       essential              = false
       user                   = "999:1000"
       readonlyRootFilesystem = true
       environment            = [{ name = "CERTIFICATES", value = local.database_ca }]
-      mountPoints            = [{ sourceVolume = "certificates", containerPath = "/data", readOnly = false }]
+      mountPoints            = [{ sourceVolume = "files", containerPath = "/data", readOnly = false }]
       linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = true }
-      logConfiguration       = local.log["certificates"]
+      logConfiguration       = local.log["files"]
     },
   ]
 }
@@ -105,7 +115,7 @@ resource "aws_ecs_task_definition" "this" {
   }
 
   volume {
-    name = "certificates"
+    name = "files"
   }
 
   lifecycle {

@@ -13,7 +13,7 @@ data "aws_iam_policy_document" "tasks" {
   }
 }
 
-# With it ECS starts tasks: the database's password, and the log.
+# With it ECS starts tasks: the secrets, and the log.
 resource "aws_iam_role" "execution" {
   name_prefix        = "${local.name}-ex-"
   description        = "Starts tasks of the account service"
@@ -23,7 +23,7 @@ resource "aws_iam_role" "execution" {
 data "aws_iam_policy_document" "execution" {
   statement {
     actions   = ["secretsmanager:GetSecretValue"]
-    resources = [aws_secretsmanager_secret.database.arn]
+    resources = concat([aws_secretsmanager_secret.database.arn], [for f in local.secret_files : f.arn])
   }
 
   dynamic "statement" {

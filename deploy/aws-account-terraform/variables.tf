@@ -199,6 +199,28 @@ variable "environment" {
   }
 }
 
+variable "smtp_password_secret_arn" {
+  type        = string
+  description = "ARN of a secret in Secrets Manager with the password for the mail server, where the service sends invitations. The rest of it goes into environment: OP_SMTP_HOST, OP_SMTP_USERNAME, OP_SMTP_FROM."
+  default     = null
+
+  validation {
+    condition     = var.smtp_password_secret_arn == null || can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^:*?]+$", coalesce(var.smtp_password_secret_arn, "-")))
+    error_message = "smtp_password_secret_arn has to be the whole ARN of one secret: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX."
+  }
+}
+
+variable "metrics_token_secret_arn" {
+  type        = string
+  description = "ARN of a secret in Secrets Manager with the token that opens /metrics. Null: /metrics is off."
+  default     = null
+
+  validation {
+    condition     = var.metrics_token_secret_arn == null || can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^:*?]+$", coalesce(var.metrics_token_secret_arn, "-")))
+    error_message = "metrics_token_secret_arn has to be the whole ARN of one secret: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX."
+  }
+}
+
 variable "database_ca_file" {
   type        = string
   description = "File with the certificates that vouch for RDS in this region, from https://truststore.pki.rds.amazonaws.com/REGION/REGION-bundle.pem."

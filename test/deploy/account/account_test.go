@@ -26,6 +26,7 @@ const (
 	task   = "aws_ecs_task_definition.this"
 
 	key         = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+	secret      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:"
 	otherRights = "tasks are started with other rights: "
 
 	authority = "-----BEGIN CERTIFICATE-----\nnot a real one\n-----END CERTIFICATE-----\n"
@@ -77,6 +78,15 @@ func look(t *testing.T, d *terraformtest.Dir, s *terraformtest.State) []string {
 	}
 	out = append(out, def.Complaints()...)
 	out = append(out, lookService(t, s, def)...)
+	// Session Manager's agent wants what the others have not; the task runs while somebody waits for it, and nobody reaches it.
+	tunnel, err := taskdef.Parse(s.One(t, "aws_ecs_task_definition.tunnel").Values)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	known := []string{"tunnel: its root file system can be written to", `tunnel: it runs as ""`, "tunnel: it has capabilities", "tunnel: nobody asks for its health"}
+	if said := tunnel.Complaints(); !slices.Equal(said, known) {
+		say("of the tunnel: %q", said)
+	}
 	for _, edge := range edges(s) {
 		if !slices.Contains(allowed, edge) {
 			say("open: %s", edge)
@@ -140,8 +150,8 @@ func lookService(t *testing.T, s *terraformtest.State, def taskdef.Definition) [
 			say("%s is no setting of account serve", *e.Name)
 		}
 	}
-	secret := s.One(t, "aws_secretsmanager_secret.database").Text("arn")
-	if len(c.Secrets) != 1 || *c.Secrets[0].Name != "PGPASSWORD" || *c.Secrets[0].ValueFrom != secret {
+	password := s.One(t, "aws_secretsmanager_secret.database").Text("arn")
+	if len(c.Secrets) != 1 || *c.Secrets[0].Name != "PGPASSWORD" || *c.Secrets[0].ValueFrom != password {
 		say("the program gets no password")
 	}
 	port := strings.TrimPrefix(environment["OP_ACCOUNT_LISTEN"], ":")
@@ -165,7 +175,7 @@ func lookService(t *testing.T, s *terraformtest.State, def taskdef.Definition) [
 		say("port 80 does not lead to HTTPS: %s", action)
 	}
 	logs := s.One(t, "aws_cloudwatch_log_group.this").Text("arn") + ":*"
-	want := `{"Statement":[{"Action":["secretsmanager:GetSecretValue"],"Effect":"Allow","Resource":["` + secret + `"]},{"Action":["logs:CreateLogStream","logs:PutLogEvents"],"Effect":"Allow","Resource":["` + logs + `"]}],"Version":"2012-10-17"}`
+	want := `{"Statement":[{"Action":["secretsmanager:GetSecretValue"],"Effect":"Allow","Resource":["` + password + `"]},{"Action":["logs:CreateLogStream","logs:PutLogEvents"],"Effect":"Allow","Resource":["` + logs + `"]}],"Version":"2012-10-17"}`
 	if got := s.One(t, "aws_iam_role_policy.execution").Text("policy"); got != want {
 		say(otherRights+"%s", got)
 	}
@@ -257,6 +267,7 @@ func TestApply(t *testing.T) {
 		}},
 		{"administrators by VPN", []string{`database_client_security_group_ids=["sg-0vpn"]`}, nil, []string{"open: database from sg-0vpn: tcp 5432"}},
 		{"a key of one's own", []string{"kms_key_arn=" + key}, map[string]string{"aws_db_instance.this.kms_key_id": key, "aws_secretsmanager_secret.database.kms_key_id": key}, []string{otherRights}},
+		{"secrets that are files", []string{"smtp_password_secret_arn=" + secret + "smtp-AbCdEf", "metrics_token_secret_arn=" + secret + "metrics-AbCdEf"}, nil, []string{otherRights}},
 		{"a setting that is none", []string{`environment={OP_JSON_LOG="1"}`}, nil, []string{"OP_JSON_LOG is no setting of account serve"}},
 	}
 	for _, tt := range tests {
@@ -284,6 +295,9 @@ func TestApply(t *testing.T) {
 			if strings.HasPrefix(tt.name, "a key") && !strings.Contains(strings.Join(said, ""), `{"Action":["kms:Decrypt"],"Effect":"Allow","Resource":["`+key+`"]}`) {
 				t.Errorf("tasks cannot use the key: %q", said)
 			}
+			if tt.name == "secrets that are files" {
+				lookSecretFiles(t, s, said)
+			}
 			said = shortened(said, tt.besides)
 			if diff := cmp.Diff(tt.besides, said); diff != "" {
 				t.Errorf("complaints (-want +got):\n%s", diff)
@@ -294,6 +308,38 @@ func TestApply(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// lookSecretFiles sees that secrets reach the service as files, and ECS may read them.
+func lookSecretFiles(t *testing.T, s *terraformtest.State, said []string) {
+	t.Helper()
+	def, err := taskdef.Parse(s.One(t, task).Values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _ := def.Container("files")
+	var got []string
+	for _, f := range files.Secrets {
+		got = append(got, *f.Name+" "+*f.ValueFrom)
+	}
+	service, _ := def.Container("account")
+	for _, e := range service.Environment {
+		if strings.HasSuffix(*e.Name, "_FILE") {
+			got = append(got, *e.Name+" "+*e.Value)
+		}
+	}
+	got = append(got, files.Command...)
+	want := []string{
+		"METRICS_TOKEN " + secret + "metrics-AbCdEf", "SMTP_PASSWORD " + secret + "smtp-AbCdEf",
+		"OP_ACCOUNT_METRICS_TOKEN_FILE /run/files/metrics-token", "OP_SMTP_PASSWORD_FILE /run/files/smtp-password",
+		`umask 077 && printf %s "$CERTIFICATES" > /data/rds-ca.pem && printf %s "$METRICS_TOKEN" > /data/metrics-token && printf %s "$SMTP_PASSWORD" > /data/smtp-password`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("secrets and files (-want +got):\n%s", diff)
+	}
+	if rights := strings.Join(said, ""); !strings.Contains(rights, secret+"metrics-AbCdEf") || !strings.Contains(rights, secret+"smtp-AbCdEf") {
+		t.Errorf("ECS may not read them: %s", rights)
 	}
 }
 
@@ -315,8 +361,8 @@ func TestMutations(t *testing.T) {
 	tests := []struct{ name, file, old, new, want string }{
 		{"key", "main.tf", "stopTimeout            = 30", "restart                = \"always\"", `container definitions: json: unknown field "restart"`},
 		{"root", "main.tf", `"999:999"`, `"0:0"`, `account: it runs as "0:0"`},
-		{"certificates", "main.tf", `condition = "SUCCESS"`, `condition = "HEALTHY"`, `account: it waits for the health of "certificates", which has no check`},
-		{"volume", "main.tf", "  volume {\n    name = \"certificates\"", "  volume {\n    name = \"certs\"", "account: it mounts \"certificates\", which is no volume\ncertificates: it mounts \"certificates\", which is no volume"},
+		{"files", "main.tf", `condition = "SUCCESS"`, `condition = "HEALTHY"`, `account: it waits for the health of "files", which has no check`},
+		{"volume", "main.tf", "  volume {\n    name = \"files\"", "  volume {\n    name = \"other\"", "account: it mounts \"files\", which is no volume\nfiles: it mounts \"files\", which is no volume"},
 		{"image", "main.tf", "scimbridge:v", "scimbridge:v0.0.", "the image is ghcr.io/scimbridge/scimbridge:v0.0.0.1.0"},
 		{"port", "load_balancer.tf", "  port                 = local.port", "  port                 = 3002", "the program listens on 3003, the load balancer asks 3002, ECS maps 3003 and asks http://127.0.0.1:3003"},
 		{"policy", "variables.tf", `default     = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"`, `default     = "ELBSecurityPolicy-2016-08"`, "ssl_policy has to be one of those with TLS 1.2 as the least"},
@@ -329,7 +375,7 @@ func TestMutations(t *testing.T) {
 		{"password in the state", "database.tf", "  password_wo                = ephemeral.aws_secretsmanager_secret_version.database.secret_string\n  password_wo_version        = var.database_password_version\n", "  password = ephemeral.aws_secretsmanager_secret_version.database.secret_string\n", "Invalid use of ephemeral value"},
 		{"another password", "database.tf", "= ephemeral.aws_secretsmanager_secret_version.database.secret_string", "= \"other\"", "the database's password is not the secret's"},
 		{"password in the open", "main.tf", "secrets                = [{ name = \"PGPASSWORD\", valueFrom = aws_secretsmanager_secret.database.arn }]", "secrets                = []", "the program gets no password"},
-		{"rights", "roles.tf", "    resources = [aws_secretsmanager_secret.database.arn]", "    resources = [\"*\"]", otherRights},
+		{"rights", "roles.tf", "    resources = concat([aws_secretsmanager_secret.database.arn], [for f in local.secret_files : f.arn])", "    resources = [\"*\"]", otherRights},
 		{"rights of the service", "roles.tf", "  role        = aws_iam_role.tunnel.id", "  role        = aws_iam_role.task.id", "the service has rights: "},
 		{"trust", "roles.tf", "aws:SourceAccount", "aws:SourceArn", "others may be "},
 	}
@@ -366,6 +412,8 @@ func TestWrongVariables(t *testing.T) {
 		{"name_prefix=internal-x", "must not begin with internal-"},
 		{"log_retention_days=8", "CloudWatch knows 0 (for ever)"},
 		{`allowed_cidrs=["203.0.113.1"]`, "IPv4 ranges such as 203.0.113.0/24"},
+		{"smtp_password_secret_arn=smtp", "the whole ARN of one secret"},
+		{"metrics_token_secret_arn=" + secret + "*", "the whole ARN of one secret"},
 		{"egress_ports=[587]", "has to contain 443"},
 		{"ssl_policy=ELBSecurityPolicy-2016-08", "TLS 1.2 as the least"},
 		{"kms_key_arn=alias/x", "a key's ARN, not an alias"},

@@ -44,8 +44,8 @@ func TestRun(t *testing.T) {
 	password, _ := written[len(written)-1].Values["password_wo"].(string)
 	database := front(t, certificates, password)
 
-	// The container that writes the certificates, with its own command, in another folder.
-	writer, _ := def.Container("certificates")
+	// The container that writes files, with its own command, in another folder.
+	writer, _ := def.Container("files")
 	mounted := filepath.Join(dir, "data")
 	if err := os.Mkdir(mounted, 0o755); err != nil {
 		t.Fatal(err)
