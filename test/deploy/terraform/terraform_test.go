@@ -130,7 +130,6 @@ func TestRuns(t *testing.T) {
 		t.Errorf("terraform test:\n%s", out)
 	}
 	for _, m := range []struct{ file, old, new, want string }{
-		{"balancer.tf", `"/app"`, `"/"`, "The load balancer asks /app"},
 		{"main.tf", `"${local.name}_service"`, `"${local.name}-service"`, "The names are the original's."},
 		{"dns.tf", "if !z.private_zone", "", "The record goes to the public zone"},
 	} {
