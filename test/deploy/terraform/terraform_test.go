@@ -46,6 +46,7 @@ var variants = map[string][]string{
 	"external":      {"cache=external", "redis_url_secret_arn=" + secretARN + "redis-AbCdEf", "replicas=2"},
 	"unattended":    {"unlock_token_secret_arn=" + secretARN + "token-AbCdEf"},
 	"existing":      {"existing_secret_arn=" + secretARN + "session-AbCdEf"},
+	"parameter":     {"existing_secret_arn=arn:aws:ssm:us-east-1:123456789012:parameter/1password/scim/scimsession"},
 	"external dns":  {"using_route53=false"},
 	"private":       {"vpc_name=main", "private_subnets=true"},
 	"private, made": {`private_subnet_cidrs=["172.31.240.0/24","172.31.241.0/24"]`},
