@@ -357,6 +357,7 @@ func run(t *testing.T, dir, name string, args ...string) {
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme := read(t, folder+"/README.md")
+	terraformtest.ShellBlocks(t, readme)
 	if got := unknownKeys(t, readme); len(got) > 0 {
 		t.Errorf("the component does not have %q", got)
 	}
