@@ -49,8 +49,8 @@ var vpcs = []vpc{
 }
 
 var zones = []zone{
+	{"Z0AINTERNAL", "example.com", true}, // the first to be found, and not the one that is wanted
 	{"Z0EXAMPLECOM", "example.com", false},
-	{"Z0INTERNAL", "example.com", true},
 	{"Z0EUEXAMPLECOM", "eu.example.com", false},
 	{"Z0EXAMPLEORG", "example.org", false},
 }
