@@ -229,14 +229,13 @@ func (c *check) monitors() {
 			continue
 		}
 		for _, e := range m.Spec.Endpoints {
-			if servicePort(fits[0], e.Port) == nil {
+			switch {
+			case servicePort(fits[0], e.Port) == nil:
 				c.complain(what, "asks a port %q that Service/%s has not", e.Port, fits[0].Name)
-			}
-			if e.Path != "/metrics" {
-				c.complain(what, "asks %s", e.Path)
-			}
-			if tls := e.Port == "https"; tls != (e.Scheme == "https") {
+			case e.Scheme != e.Port: // ports are named for what is spoken there
 				c.complain(what, "asks port %s by %q", e.Port, e.Scheme)
+			case e.Path != "/metrics":
+				c.complain(what, "asks %s", e.Path)
 			}
 			c.key(what, e.Authorization.Credentials.Name, e.Authorization.Credentials.Key)
 		}

@@ -171,6 +171,10 @@ func (c *check) volumes(p *pod) map[string][]string {
 				}
 				files[v.Name] = append(files[v.Name], secret(s.Secret.Name, s.Secret.Items)...)
 			}
+		case v.ConfigMap != nil:
+			for _, item := range v.ConfigMap.Items {
+				files[v.Name] = append(files[v.Name], item.Path)
+			}
 		case v.PersistentVolumeClaim != nil:
 			files[v.Name] = nil
 		default:
