@@ -375,7 +375,7 @@ func TestMutations(t *testing.T) {
 		{"no ping server", "letsencrypt", "templates/deployment.yaml", "OP_PING_SERVER\n              value: \"1\"", "OP_PING_SERVER\n              value: \"0\"", "has to have OP_PING_SERVER"},
 		{"the probe's path", "account", "templates/account.yaml", "path: /ready", "path: /health", "readinessProbe asks /health, not /ready"},
 		{"the tag", "defaults", "templates/_names.tpl", `printf "v%s"`, `printf "%s"`, "has the image ghcr.io/scimbridge/scimbridge:0.1.0"},
-		{"root", "own-certificate", "templates/_pod.tpl", "runAsUser: 999", "runAsUser: 0", "may run as root"},
+		{"root", "own-certificate", "templates/_pod.tpl", "runAsUser: 999", "runAsUser: 0", "pod must not set runAsUser=0"},
 		{"replicas against the autoscaler", "autoscaling", "templates/deployment.yaml", "{{- if not $s.autoscaling.enabled }}", "{{- if true }}", "has replicas, which every upgrade would set anew"},
 		{"the autoscaler of another", "autoscaling", "templates/autoscaler.yaml", `name: {{ include "scimbridge.name" $ }}` + "\n  minReplicas", `name: bridge` + "\n  minReplicas", `there is no Deployment "bridge"`},
 		{"metrics elsewhere", "own-certificate", "templates/servicemonitor.yaml", "path: /metrics", "path: /metric", "asks /metric"},

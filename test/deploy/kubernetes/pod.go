@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	psa "k8s.io/pod-security-admission/api"
 
 	"github.com/scimbridge/scimbridge/test/deploy/product"
 )
@@ -85,14 +86,14 @@ func (c *check) pod(p *pod) {
 	if s.EnableServiceLinks == nil || *s.EnableServiceLinks {
 		c.complain(p.what, "gets the names of Services as variables, which may read like OP_ settings")
 	}
-	sc := s.SecurityContext
-	if sc == nil || sc.RunAsNonRoot == nil || !*sc.RunAsNonRoot || sc.RunAsUser == nil || *sc.RunAsUser == 0 {
-		c.complain(p.what, "may run as root")
-	} else if ours(&s.Containers[0]) && (*sc.RunAsUser != user || sc.RunAsGroup == nil || *sc.RunAsGroup != user) {
-		c.complain(p.what, "does not run as the image's user %d:%d", user, user)
+	// The strictest level that a namespace may ask for, judged as the API server would.
+	for _, r := range c.standard.EvaluatePod(psa.LevelVersion{Level: psa.LevelRestricted, Version: psa.LatestVersion()}, &metav1.ObjectMeta{Labels: p.labels}, s) {
+		if !r.Allowed {
+			c.complain(p.what, "would violate the Pod Security Standard %q: %s (%s)", psa.LevelRestricted, r.ForbiddenReason, r.ForbiddenDetail)
+		}
 	}
-	if sc == nil || sc.SeccompProfile == nil || sc.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-		c.complain(p.what, "has no seccomp profile")
+	if sc := s.SecurityContext; ours(&s.Containers[0]) && sc != nil && sc.RunAsUser != nil && *sc.RunAsUser != 0 && (*sc.RunAsUser != user || sc.RunAsGroup == nil || *sc.RunAsGroup != user) {
+		c.complain(p.what, "does not run as the image's user %d:%d", user, user)
 	}
 	volumes := c.volumes(p)
 	for i := range s.Containers {
@@ -117,14 +118,8 @@ func (c *check) image(p *pod, k *corev1.Container) {
 }
 
 func (c *check) confined(p *pod, k *corev1.Container) {
-	s := k.SecurityContext
-	switch {
-	case s == nil || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation:
-		c.complain(p.what, "%s may gain privileges", k.Name)
-	case s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem:
+	if s := k.SecurityContext; s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
 		c.complain(p.what, "%s may write to its root", k.Name)
-	case s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0:
-		c.complain(p.what, "%s keeps capabilities", k.Name)
 	}
 	memory := k.Resources.Limits.Memory()
 	if memory.IsZero() || memory.Cmp(*k.Resources.Requests.Memory()) != 0 {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/pod-security-admission/policy"
 
 	"github.com/scimbridge/scimbridge/test/deploy/product"
 )
@@ -25,6 +26,8 @@ type Facts struct {
 	Settings product.Settings
 	Ports    product.Ports
 	Drain    time.Duration // at most, from SIGTERM on
+
+	standard policy.Evaluator // the Pod Security Standards
 }
 
 // ReadFacts reads them from the product's source.
@@ -41,7 +44,10 @@ func ReadFacts() (f Facts, root string, err error) {
 	if f.Ports, err = product.ReadPorts(root); err != nil {
 		return f, "", err
 	}
-	f.Drain, err = drain(root)
+	if f.Drain, err = drain(root); err != nil {
+		return f, "", err
+	}
+	f.standard, err = policy.NewEvaluator(policy.DefaultChecks(), nil)
 	return f, root, err
 }
 
