@@ -57,7 +57,7 @@ func (c *chart) copied(t *testing.T) *chart {
 	return &chart{to, c.facts, c.schemas}
 }
 
-// sets are the sets of values in ci/, and the defaults, by name.
+// sets are the sets of values in ci/, the README's example, and the defaults, by name.
 func (c *chart) sets(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	sets := map[string]map[string]any{"defaults": {}}
@@ -72,6 +72,20 @@ func (c *chart) sets(t *testing.T) map[string]map[string]any {
 		}
 		sets[strings.TrimSuffix(filepath.Base(file), "-values.yaml")] = values
 	}
+	readme, err := os.ReadFile(filepath.Join(c.dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(readme), "```yaml\n")
+	example, _, ok := strings.Cut(example, "```\n")
+	if !ok {
+		t.Fatal("the README has no example of values")
+	}
+	var values map[string]any
+	if err := yaml.Unmarshal([]byte(strings.ReplaceAll(example, "scim-tls", "op-scim-ingress-tls")), &values); err != nil {
+		t.Fatal(err)
+	}
+	sets["README"] = values
 	return sets
 }
 
@@ -182,6 +196,14 @@ func TestTable(t *testing.T) {
 	if diff := cmp.Diff(helm.Table(list), table); diff != "" {
 		t.Errorf("go test ./helm -update writes it anew:\n%s", diff)
 	}
+	broken := c.copied(t)
+	broken.edit(t, "values.yaml", "replicaCount: 2", "replicaCount: 3")
+	if helm.Table(broken.values(t)) == table {
+		t.Error("the table does not show a default")
+	}
+	if _, err := helm.ReadValues([]byte("scim:\n  replicaCount: 2\n")); err == nil {
+		t.Error("a value without a meaning is taken")
+	}
 }
 
 func (c *chart) values(t *testing.T) []helm.Value {
@@ -201,6 +223,25 @@ func (c *chart) values(t *testing.T) []helm.Value {
 func TestValues(t *testing.T) {
 	t.Parallel()
 	c := open(t)
+	for _, complaint := range c.strays(t) {
+		t.Error(complaint)
+	}
+	for _, m := range []struct{ file, old, with, want string }{
+		{"values.yaml", "  replicaCount: 2", "  replicaCount: 2\n  # More.\n  more: 1", "scim.more is not in the schema"},
+		{"values.schema.json", `"trustedProxies"`, `"trustedProxy"`, "scim.config.trustedProxy is not in values.yaml"},
+		{"templates/redis.yaml", "{{ $r.maxmemory }}", "256mb", "redis.maxmemory is used in no template"},
+	} {
+		broken := c.copied(t)
+		broken.edit(t, m.file, m.old, m.with)
+		if list := broken.strays(t); !slices.Contains(list, m.want) {
+			t.Errorf("%s without %q: got the complaints %q, want %q", m.file, m.old, list, m.want)
+		}
+	}
+}
+
+// strays says which values the schema, values.yaml or the templates do not know.
+func (c *chart) strays(t *testing.T) (list []string) {
+	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(c.dir, "values.schema.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -209,24 +250,17 @@ func TestValues(t *testing.T) {
 	if err := json.Unmarshal(raw, &schema); err != nil {
 		t.Fatal(err)
 	}
-	var inSchema, inValues []string
-	for _, path := range leaves(schema, schema, "") {
-		if path != "global" { // Helm's own
-			inSchema = append(inSchema, path)
-		}
-	}
+	inSchema := leaves(schema, schema, "")
+	var inValues []string
 	for _, v := range c.values(t) {
 		inValues = append(inValues, v.Path)
 	}
-	// A value whose default is a map, such as resources, is one in values.yaml, and may have members in the schema.
-	inSchema = slices.DeleteFunc(inSchema, func(path string) bool {
-		return slices.ContainsFunc(inValues, func(v string) bool { return strings.HasPrefix(path, v+".") })
-	})
-	inValues = slices.DeleteFunc(inValues, func(v string) bool { return strings.HasSuffix(v, ".resources") })
-	slices.Sort(inSchema)
-	slices.Sort(inValues)
-	if diff := cmp.Diff(inValues, inSchema); diff != "" {
-		t.Errorf("values.yaml against values.schema.json:\n%s", diff)
+	// A value that is a map, such as resources, is one in values.yaml, and may have members in the schema.
+	within := func(path, of string) bool { return path == of || strings.HasPrefix(path, of+".") }
+	for _, path := range inSchema {
+		if path != "global" && !slices.ContainsFunc(inValues, func(v string) bool { return within(path, v) }) { // global is Helm's own
+			list = append(list, path+" is not in values.yaml")
+		}
 	}
 	loaded, err := loader.Load(c.dir)
 	if err != nil {
@@ -237,10 +271,14 @@ func TestValues(t *testing.T) {
 		templates.Write(f.Data)
 	}
 	for _, v := range inValues {
-		if last := v[strings.LastIndex(v, ".")+1:]; !strings.Contains(templates.String(), "."+last) {
-			t.Errorf("%s is used in no template", v)
+		if !slices.ContainsFunc(inSchema, func(path string) bool { return within(path, v) }) {
+			list = append(list, v+" is not in the schema")
+		}
+		if last := v[strings.LastIndex(v, "."):]; !strings.Contains(templates.String(), last) {
+			list = append(list, v+" is used in no template")
 		}
 	}
+	return list
 }
 
 // leaves are the paths of a schema's properties that have none themselves.
@@ -376,6 +414,7 @@ func TestMutations(t *testing.T) {
 		{"the probe's path", "account", "templates/account.yaml", "path: /ready", "path: /health", "readinessProbe asks /health, not /ready"},
 		{"the tag", "defaults", "templates/_names.tpl", `printf "v%s"`, `printf "%s"`, "has the image ghcr.io/scimbridge/scimbridge:0.1.0"},
 		{"root", "own-certificate", "templates/_pod.tpl", "runAsUser: 999", "runAsUser: 0", "pod must not set runAsUser=0"},
+		{"one name for two", "account", "templates/account.yaml", "kind: PodDisruptionBudget\nmetadata:\n  name: {{ $name }}", "kind: PodDisruptionBudget\nmetadata:\n  name: {{ include \"scimbridge.name\" . }}", "is there twice"},
 		{"replicas against the autoscaler", "autoscaling", "templates/deployment.yaml", "{{- if not $s.autoscaling.enabled }}", "{{- if true }}", "has replicas, which every upgrade would set anew"},
 		{"the autoscaler of another", "autoscaling", "templates/autoscaler.yaml", `name: {{ include "scimbridge.name" $ }}` + "\n  minReplicas", `name: bridge` + "\n  minReplicas", `there is no Deployment "bridge"`},
 		{"metrics elsewhere", "own-certificate", "templates/servicemonitor.yaml", "path: /metrics", "path: /metric", "asks /metric"},

@@ -228,6 +228,8 @@ func TestMutations(t *testing.T) {
 		{"Redis on another port", "base", "base/op-scim-config.yaml", "op-scim-redis:6379", "op-scim-redis:6380", "looks for Redis on port 6380"},
 		{"a Service for nobody", "base", service, "selector:\n    app: op-scim-bridge", "selector:\n    app: op-scim", "fits 0 Deployments"},
 		{"a Service to nowhere", "base", service, "targetPort: http", "targetPort: web", `leads to a port "web"`},
+		{"a name that is none", "base", service, "name: op-scim-bridge\n  labels", "name: op_scim_bridge\n  labels", "its name: a DNS-1035 label"},
+		{"a label that is none", "base", service, "labels:\n    app: op-scim-bridge", "labels:\n    app: op scim bridge", "the label app: a valid label"},
 		{"a budget for nobody", "base", "base/op-scim-disruption.yaml", "matchLabels:\n      app: op-scim-bridge", "matchLabels:\n      app: bridge", "fits 0 Deployments"},
 		{"nobody gets in", "base", network, "ingress:\n    - ports:\n        - port: http\n          protocol: TCP\n  egress", "ingress: []\n  egress", "where no NetworkPolicy lets anybody in"},
 		{"not out to Redis", "base", network, "app: op-scim-redis", "app: redis", "is kept from its Redis"},

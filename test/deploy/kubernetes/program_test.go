@@ -18,64 +18,133 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/scimbridge/scimbridge/internal/store/postgrestest"
 	"github.com/scimbridge/scimbridge/test/deploy/kubernetes"
 	"github.com/scimbridge/scimbridge/test/deploy/product"
 )
 
-// TestPrograms starts the program with the settings of the manifests, and asks it what the probes ask.
+// TestPrograms starts the program with the settings of the manifests, and asks it what the probes ask. Not with letsencrypt, which
+// would want the machine's port 8080.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
-	f := open(t)
+	f := open(t).copied(t)
+	f.overlays(t)
 	program, secrets := program(t)
 	for _, c := range []struct{ name, body string }{
 		{"base", "locked"}, // and ready for the request that unlocks it
+		{"overlays/ingress", "locked"},
+		{"overlays/high-volume", "locked"},
 		{"overlays/self-managed-tls", "locked"},
-		{"overlays/unattended-unlock", "degraded"}, // the account cannot be reached from here
 		{"overlays/shared-unlock", "locked"},
+		{"overlays/session-in-variable", "locked"},
+		{"overlays/account-service", "locked"},
+		{"overlays/unattended-unlock", "degraded"}, // the account cannot be reached from here
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			set, err := kubernetes.Parse(f.build(t, c.name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := start(t, program, environment(t, set, secrets))
-			for _, w := range r.warnings {
-				t.Errorf("the log warns: %s", w)
-			}
-			k := set.Deployments[slices.IndexFunc(set.Deployments, isBridge)].Spec.Template.Spec.Containers[0]
-			for name, probe := range map[string]*corev1.Probe{"startup": k.StartupProbe, "readiness": k.ReadinessProbe, "liveness": k.LivenessProbe} {
-				status, body := r.get(t, strings.ToLower(string(probe.HTTPGet.Scheme)), probe.HTTPGet.Path)
-				if status != http.StatusOK {
-					t.Errorf("%s: %s answers %d %s", name, probe.HTTPGet.Path, status, body)
-				}
-				if probe.HTTPGet.Path == "/ready" && body != c.body {
-					t.Errorf("%s: got %q, want %q", name, body, c.body)
-				}
-			}
+			set := f.parsed(t, c.name)
+			r := start(t, program, environment(t, set, "op-scim-bridge", secrets))
+			r.probed(t, set, "op-scim-bridge", c.body)
 		})
 	}
 	t.Run("a variable that is none", func(t *testing.T) {
 		t.Parallel()
-		set, err := kubernetes.Parse(f.build(t, "base"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		set := f.parsed(t, "base")
 		set.ConfigMaps[0].Data["OP_JSON_LOG"] = "1"
-		r := start(t, program, environment(t, set, secrets))
+		r := start(t, program, environment(t, set, "op-scim-bridge", secrets))
 		if len(r.warnings) != 1 || !strings.Contains(r.warnings[0], "OP_JSON_LOG") {
 			t.Errorf("the log warns of %q", r.warnings)
 		}
 	})
+}
+
+// TestAccount starts the account service on an empty database, and founds the account by the command of the README.
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	program, secrets := program(t)
+	database := postgrestest.Empty(t)
+	url := filepath.Join(secrets, "scimbridge-account-database", "url")
+	if err := os.MkdirAll(filepath.Dir(url), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(url, []byte(database), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set := f.parsed(t, "overlays/account-service")
+	r := start(t, program, environment(t, set, "scimbridge-account", secrets), "account", "serve")
+	r.probed(t, set, "scimbridge-account", "ready")
+
+	readme, err := os.ReadFile(filepath.Join(f.dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile(`(?m)^scimbridge credentials new .*\\\n.*$`).Find(readme)
+	if command == nil {
+		t.Fatal("the README does not say how an account is founded")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "password"), []byte("four words and more"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sh", "-ec", string(command)+" --password-file password\nscimbridge credentials inspect scimsession")
+	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "PATH=" + filepath.Dir(program), "OP_DATABASE_URL=" + database}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "https://account.example.com\n") {
+		t.Errorf("the scimsession does not name the account service:\n%s", out)
+	}
+}
+
+// parsed is what kustomize makes of a folder, in the types of Kubernetes.
+func (f *folder) parsed(t *testing.T, name string) *kubernetes.Set {
+	t.Helper()
+	set, err := kubernetes.Parse(f.build(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// probed asks what a Deployment's probes ask, and what /ready is to say.
+func (r *running) probed(t *testing.T, set *kubernetes.Set, deployment, ready string) {
+	t.Helper()
+	for _, w := range r.warnings {
+		t.Errorf("the log warns: %s", w)
+	}
+	k := template(t, set, deployment).Containers[0]
+	for name, probe := range map[string]*corev1.Probe{"startup": k.StartupProbe, "readiness": k.ReadinessProbe, "liveness": k.LivenessProbe} {
+		status, body := r.get(t, strings.ToLower(string(probe.HTTPGet.Scheme)), probe.HTTPGet.Path)
+		if status != http.StatusOK {
+			t.Errorf("%s: %s answers %d %s", name, probe.HTTPGet.Path, status, body)
+		}
+		if probe.HTTPGet.Path == "/ready" && body != ready {
+			t.Errorf("%s: got %q, want %q", name, body, ready)
+		}
+	}
+}
+
+// template is the pod of a Deployment.
+func template(t *testing.T, set *kubernetes.Set, deployment string) corev1.PodSpec {
+	t.Helper()
+	for _, d := range set.Deployments {
+		if d.Name == deployment {
+			return d.Spec.Template.Spec
+		}
+	}
+	t.Fatalf("there is no Deployment %s", deployment)
+	return corev1.PodSpec{}
 }
 
 // program builds the program, and makes what the secrets of the README hold, as files by secret and key.
@@ -139,27 +208,29 @@ func certificate(t *testing.T, name string) (cert, key string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }
 
-// environment is what the bridge's container is told, with the mounted files where the secrets are here, and a port of its own.
-func environment(t *testing.T, set *kubernetes.Set, secrets string) []string {
+// environment is what a Deployment's container is told, with the mounted files where the secrets are here, and a port of its own.
+func environment(t *testing.T, set *kubernetes.Set, deployment, secrets string) []string {
 	t.Helper()
-	d := set.Deployments[slices.IndexFunc(set.Deployments, isBridge)]
-	spec := d.Spec.Template.Spec
+	spec := template(t, set, deployment)
 	here := map[string]string{} // by path in the container
 	for _, m := range spec.Containers[0].VolumeMounts {
 		for _, v := range spec.Volumes {
-			if v.Name != m.Name {
-				continue
+			switch {
+			case v.Name != m.Name:
+			case v.Secret != nil:
+				here[m.MountPath] = filepath.Join(secrets, v.Secret.SecretName)
+			default:
+				here[m.MountPath] = filepath.Join(secrets, v.Projected.Sources[0].Secret.Name)
 			}
-			secret := ""
-			if v.Secret != nil {
-				secret = v.Secret.SecretName
-			} else {
-				secret = v.Projected.Sources[0].Secret.Name
-			}
-			here[m.MountPath] = filepath.Join(secrets, secret)
 		}
 	}
-	env := []string{"PATH=" + os.Getenv("PATH"), "OP_LISTEN=127.0.0.1:0", "OP_SESSION=" + filepath.Join(here["/home/opuser/.op"], "scimsession")}
+	env := []string{"PATH=" + os.Getenv("PATH"), "OP_LISTEN=127.0.0.1:0"}
+	if deployment == "scimbridge-account" {
+		env[1] = "OP_ACCOUNT_LISTEN=127.0.0.1:0"
+	}
+	if dir, ok := here["/home/opuser/.op"]; ok {
+		env = append(env, "OP_SESSION="+filepath.Join(dir, "scimsession"))
+	}
 	for _, from := range spec.Containers[0].EnvFrom {
 		for _, m := range set.ConfigMaps {
 			if m.Name != from.ConfigMapRef.Name {
@@ -173,6 +244,13 @@ func environment(t *testing.T, set *kubernetes.Set, secrets string) []string {
 			}
 		}
 	}
+	for _, v := range spec.Containers[0].Env {
+		raw, err := os.ReadFile(filepath.Join(secrets, v.ValueFrom.SecretKeyRef.Name, v.ValueFrom.SecretKeyRef.Key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		env = append(env, v.Name+"="+string(raw))
+	}
 	return env
 }
 
@@ -184,10 +262,10 @@ type running struct {
 }
 
 // start waits until the program says where it listens. The test ends it.
-func start(t *testing.T, program string, env []string) *running {
+func start(t *testing.T, program string, env []string, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, program)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = env
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGKILL) }
 	log, err := cmd.StderrPipe()
@@ -378,5 +456,3 @@ func speaker(t *testing.T, conn net.Conn) func(command string) string {
 		return answer
 	}
 }
-
-func isBridge(d appsv1.Deployment) bool { return d.Name == "op-scim-bridge" }

@@ -89,6 +89,7 @@ func (c *check) complain(what, format string, args ...any) {
 // Complaints says what is wrong with a set. Documented are the secrets that its README has the administrator make, with their keys.
 func (f Facts) Complaints(s *Set, documented map[string][]string) []string {
 	c := &check{Facts: f, Set: s, documented: documented}
+	c.names()
 	c.secrets()
 	for i := range s.Deployments {
 		c.deployment(&s.Deployments[i])
