@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strconv"
@@ -263,66 +264,68 @@ func terminates(env map[string]string) (tls, acme bool) {
 	return own || named, named && !own
 }
 
-// listens compares a container's ports with those that the product listens on.
+// listens compares a container's ports with those that the product listens on, and what its probes ask with what it answers there.
 func (c *check) listens(p *pod, k *corev1.Container, verb string, env map[string]string) {
-	want := map[int]string{} // by port: how it is spoken to
-	tls, acme := terminates(env)
-	switch {
-	case verb == "account serve" && env["OP_ACCOUNT_TLS_CERT_FILE"] != "":
-		want[c.Ports.Account] = "HTTPS"
-	case verb == "account serve":
-		want[c.Ports.Account] = "HTTP"
-	case tls:
-		want[c.Ports.TLS] = "HTTPS"
-	case env["OP_PORT"] != "":
-		n, err := strconv.Atoi(env["OP_PORT"])
-		if err != nil {
-			c.complain(p.what, "OP_PORT: %v", err)
-		}
-		want[n] = "HTTP"
-	default:
-		want[c.Ports.HTTP] = "HTTP"
-	}
-	if on := env["OP_PING_SERVER"]; on == "1" || on == "true" {
-		want[c.Ports.Ping] = "HTTP"
-	} else if acme {
+	spoken := c.spoken(p, verb, env)
+	_, acme := terminates(env)
+	if acme && spoken[c.Ports.Ping] == "" {
 		c.complain(p.what, "has to have OP_PING_SERVER: until there is a certificate nothing else answers")
 		return
 	}
 	deaf := map[int]bool{}
 	for _, port := range k.Ports {
-		if _, ok := want[int(port.ContainerPort)]; !ok {
-			c.complain(p.what, "has a port %d, on which nobody listens", port.ContainerPort)
-			deaf[int(port.ContainerPort)] = true
+		if n := int(port.ContainerPort); spoken[n] == "" {
+			c.complain(p.what, "has a port %d, on which nobody listens", n)
+			deaf[n] = true
 		}
 	}
-	if len(k.Ports) < len(want) {
-		c.complain(p.what, "listens on %d ports, and names %d", len(want), len(k.Ports))
+	if len(k.Ports) < len(spoken) {
+		c.complain(p.what, "listens on %d ports, and names %d", len(spoken), len(k.Ports))
 	}
 	for name, probe := range map[string]*corev1.Probe{"startupProbe": k.StartupProbe, "readinessProbe": k.ReadinessProbe, "livenessProbe": k.LivenessProbe} {
 		if probe == nil || probe.HTTPGet == nil {
 			c.complain(p.what, "has no %s by HTTP", name)
 			continue
 		}
-		n := resolve(p, probe.HTTPGet.Port)
-		scheme := string(probe.HTTPGet.Scheme)
-		if scheme == "" {
-			scheme = "HTTP"
-		}
-		path := "/ping"
+		get := probe.HTTPGet
+		scheme, path := cmp.Or(string(get.Scheme), "HTTP"), "/ping"
 		if name == "readinessProbe" && !acme {
 			path = "/ready"
 		}
-		switch {
+		switch n := resolve(p, get.Port); {
 		case deaf[n]: // said above
-		case want[n] != scheme:
-			c.complain(p.what, "%s asks port %s by %s", name, probe.HTTPGet.Port.String(), scheme)
-		case probe.HTTPGet.Path != path:
-			c.complain(p.what, "%s asks %s, not %s", name, probe.HTTPGet.Path, path)
+		case spoken[n] != scheme:
+			c.complain(p.what, "%s asks port %s by %s", name, get.Port.String(), scheme)
+		case get.Path != path:
+			c.complain(p.what, "%s asks %s, not %s", name, get.Path, path)
 		case acme && n != c.Ports.Ping:
 			c.complain(p.what, "%s waits for a certificate, and the certificate for it", name)
 		}
 	}
+}
+
+// spoken says on which ports the product listens with these settings, and whether by HTTP or HTTPS.
+func (c *check) spoken(p *pod, verb string, env map[string]string) map[int]string {
+	ports := map[int]string{}
+	tls, _ := terminates(env)
+	switch {
+	case verb == "account serve" && env["OP_ACCOUNT_TLS_CERT_FILE"] != "":
+		ports[c.Ports.Account] = "HTTPS"
+	case verb == "account serve":
+		ports[c.Ports.Account] = "HTTP"
+	case tls:
+		ports[c.Ports.TLS] = "HTTPS"
+	default:
+		n, err := strconv.Atoi(cmp.Or(env["OP_PORT"], strconv.Itoa(c.Ports.HTTP)))
+		if err != nil {
+			c.complain(p.what, "OP_PORT: %v", err)
+		}
+		ports[n] = "HTTP"
+	}
+	if on := env["OP_PING_SERVER"]; on == "1" || on == "true" {
+		ports[c.Ports.Ping] = "HTTP"
+	}
+	return ports
 }
 
 // resolve is a port's number, 0 where a name is no port.
