@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -21,6 +22,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -147,15 +149,40 @@ func template(t *testing.T, set *kubernetes.Set, deployment string) corev1.PodSp
 	return corev1.PodSpec{}
 }
 
-// program builds the program, and makes what the secrets of the README hold, as files by secret and key.
+// built is the program, built once for all tests as "go build" does it, so that others' builds spare this one.
+var built = sync.OnceValues(func() (string, error) {
+	root, err := product.Root()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "scimbridge-kubernetes-*")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "scimbridge"), "./cmd/scimbridge")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", errors.Join(fmt.Errorf("go build: %w\n%s", err, out), os.RemoveAll(dir))
+	}
+	return filepath.Join(dir, "scimbridge"), nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := built(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// program is the program, and what the secrets of the README hold, as files by secret and key.
 func program(t *testing.T) (path, secrets string) {
 	t.Helper()
-	root, err := product.Root()
+	path, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	path = filepath.Join(dir, "scimbridge")
 	run := func(dir, name string, args ...string) {
 		t.Helper()
 		cmd := exec.Command(name, args...)
@@ -164,7 +191,6 @@ func program(t *testing.T) (path, secrets string) {
 			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 		}
 	}
-	run(root, "go", "build", "-trimpath", "-o", path, "./cmd/scimbridge")
 	secrets = filepath.Join(dir, "secrets")
 	file := func(secret, key string) string {
 		p := filepath.Join(secrets, secret, key)
