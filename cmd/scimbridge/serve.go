@@ -286,7 +286,7 @@ func (a *assembly) handler(ctx context.Context) (*server.Server, func() error, e
 		}
 		c.Monitoring = server.NewSecret(text)
 	}
-	health := &server.Health{Version: version, Build: build, Clock: clock}
+	health := &server.Health{Version: version, Build: build, Clock: clock, Log: a.log}
 	c.Health = health
 	closeAll := func() error { return nil }
 	started := clock()

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -47,10 +49,15 @@ type Health struct {
 	Build   string // 102031: major, two digits each of minor and patch, one digit of the build
 	Checks  []Check
 	Clock   func() time.Time
+	Log     *slog.Logger // takes note of what a component's state becomes; nil: nobody does
+
+	mu   sync.Mutex        // guards said
+	said map[string]string // the state that the log has last, by source
 }
 
 // Reports asks all components at once, for a while at most.
 func (h *Health) Reports(ctx context.Context) []Report {
+	asker := ctx
 	ctx, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
 	reports := make([]Report, len(h.Checks))
@@ -59,7 +66,34 @@ func (h *Health) Reports(ctx context.Context) []Report {
 		g.Go(func() { reports[i] = check(ctx) })
 	}
 	g.Wait()
+	if !errors.Is(asker.Err(), context.Canceled) { // who has gone away has ended the checks, and nothing is wrong
+		h.note(ctx, reports)
+	}
 	return reports
+}
+
+// note logs a component's state when it is asked for the first time, and whenever it is another than before: alarms that
+// know no more of a bridge than its log are made of these lines. They are few, however often somebody asks.
+func (h *Health) note(ctx context.Context, reports []Report) {
+	if h.Log == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.said == nil {
+		h.said = map[string]string{}
+	}
+	for _, r := range reports {
+		if h.said[r.Source] == r.State {
+			continue
+		}
+		h.said[r.Source] = r.State
+		level := slog.LevelWarn
+		if r.State == Healthy {
+			level = slog.LevelInfo
+		}
+		h.Log.Log(ctx, level, "health", "source", r.Source, "state", r.State)
+	}
 }
 
 // document is the documented answer of /health; its member names are an interface to monitors.

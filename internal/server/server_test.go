@@ -94,7 +94,38 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestPanic answers a bug with a SCIM error that tells the request's id and nothing else, and goes on.
+// TestHealthLog: a state is in the log when it is first known and when it changes, and not each time that somebody asks.
+func TestHealthLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	state := server.Healthy
+	h := &server.Health{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))}
+	h.Checks = []server.Check{func(ctx context.Context) server.Report {
+		if ctx.Err() != nil {
+			return server.Report{Source: "Guard", State: server.Unhealthy}
+		}
+		return server.Report{Source: "Guard", State: state, Detail: "for people only"}
+	}}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, state = range []string{server.Healthy, server.Healthy, server.Attention, server.Attention, server.Healthy} {
+		h.Reports(t.Context())
+		h.Reports(gone)
+	}
+	const want = `level=INFO msg=health source=Guard state=healthy
+level=WARN msg=health source=Guard state=attention
+level=INFO msg=health source=Guard state=healthy
+`
+	if log.String() != want {
+		t.Errorf("log:\n%swant:\n%s", log.String(), want)
+	}
+}
+
 // TestHealthWaitsForNobody: a component that does not answer is not well, and keeps neither the others nor whoever asks.
 func TestHealthWaitsForNobody(t *testing.T) {
 	t.Parallel()
@@ -115,6 +146,7 @@ func TestHealthWaitsForNobody(t *testing.T) {
 	}
 }
 
+// TestPanic answers a bug with a SCIM error that tells the request's id and nothing else, and goes on.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
