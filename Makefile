@@ -53,7 +53,7 @@ fuzz:
 	done
 
 soak:
-	SCIMBRIDGE_SOAK=1 $(GO) test -race -timeout 60m -count=1 ./test/kill/... ./test/concurrency/...
+	SCIMBRIDGE_SOAK=1 $(GO) test -race -timeout 60m -count=1 ./test/kill/... ./test/concurrency/... ./test/fault/...
 
 lint:
 	@out=$$($(TOOL) gofumpt -l .); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }

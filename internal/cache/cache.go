@@ -223,17 +223,21 @@ func (c *Cache) start(ctx context.Context) error {
 func (c *Cache) listen(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, feedWait)
 	defer cancel()
-	after := c.marks.stamp().at
-	feed, err := c.Account.Changes(ctx, after, feedPage)
+	begin := c.marks.stamp()
+	feed, err := c.Account.Changes(ctx, begin.at, feedPage)
 	if err != nil {
 		return false, err
 	}
-	c.marks.follow(after, feed)
-	return feed.Last-after >= feedPage, nil
+	more = feed.Last-begin.at >= feedPage
+	if c.marks.follow(begin.at, feed) && !more {
+		c.marks.settle(begin.tick)
+	}
+	return more, nil
 }
 
 // hearAll follows the feed to where it ends now.
 func (c *Cache) hearAll(ctx context.Context) error {
+	begin := c.marks.stamp()
 	end, err := c.Account.Changes(ctx, 0, 0)
 	if err != nil {
 		return err
@@ -250,6 +254,7 @@ func (c *Cache) hearAll(ctx context.Context) error {
 		c.marks.follow(after, feed)
 		after = c.marks.stamp().at
 	}
+	c.marks.settle(begin.tick)
 	return nil
 }
 

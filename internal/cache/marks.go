@@ -2,7 +2,6 @@ package cache
 
 import (
 	"hash/maphash"
-	"math"
 	"sync"
 
 	"github.com/scimbridge/scimbridge/internal/account"
@@ -37,7 +36,7 @@ var (
 
 var seed = maphash.MakeSeed()
 
-// number is what a thing is noted under. Two things may have the same number, which costs a copy now and then.
+// number is what a thing is noted under.
 func (t thing) number() uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
@@ -58,28 +57,33 @@ type stamp struct {
 	shared bool
 }
 
-// mark is when something happened to a thing last, by each of the three counts.
+// mark is when something happened last to the things of a place, by each of the three counts.
 type mark struct {
 	tick uint64
 	at   int64
 	note noteID
+	// untold is the tick of the last change of one's own of which it was not known where it stands in the activity log and
+	// among the notes, so that the stamps of others' copies say nothing about it; 0: none.
+	untold uint64
 }
 
-// untold is in the place of an entry of the activity log whose number is not known yet.
-const untold = math.MaxInt64
-
-// maxMarks bounds the things that are noted: some 4 MB. With more, all copies of before are dropped.
-const maxMarks = 1 << 16
+// places is how many marks there are, in 1 MB. A thing's place is that of others too, by chance: when 32,000 things have
+// changed since a copy was made, it is two to one that the copy is dropped though it is right.
+const places = 1 << 15
 
 // marks is what has happened to which things, in the order in which this process has come to know of it.
 type marks struct {
-	mu    sync.RWMutex
-	now   stamp // how far everything has been followed
-	floor stamp // copies with older stamps are dropped
-	last  map[uint64]mark
+	mu      sync.RWMutex
+	now     stamp // how far everything has been followed
+	floor   stamp // copies with older stamps are dropped
+	settled uint64
+	last    []mark
 }
 
-func newMarks() *marks { return &marks{last: map[uint64]mark{}} }
+func newMarks() *marks { return &marks{last: make([]mark, places)} }
+
+// of is the mark of a thing.
+func (m *marks) of(t thing) *mark { return &m.last[t.number()%places] }
 
 // stamp is for a copy that is about to be read.
 func (m *marks) stamp() stamp {
@@ -99,46 +103,38 @@ func (m *marks) start(at int64) {
 // clear drops all copies.
 func (m *marks) clear() {
 	m.now.tick++
-	clear(m.last)
 	m.floor = m.now
 }
 
 // add notes that something has happened, as edit says.
 func (m *marks) add(things []thing, edit func(*mark)) {
 	m.now.tick++
-	if len(m.last)+len(things) > maxMarks {
-		m.clear()
-		return
-	}
 	for _, t := range things {
-		n := t.number()
-		k := m.last[n]
+		k := m.of(t)
 		k.tick = m.now.tick
-		edit(&k)
-		m.last[n] = k
+		edit(k)
 	}
 }
 
-// wrote notes a change of one's own. What others' copies show of it cannot be told from their stamps, until its note or
-// the feed says where it stands.
-func (m *marks) wrote(things []thing) {
+// wrote notes a change of one's own, and returns its tick. What others' copies show of it cannot be told from their stamps,
+// until told or settle says where it stands.
+func (m *marks) wrote(things []thing) (tick uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.add(things, func(k *mark) { k.at = untold })
+	m.add(things, func(k *mark) { k.untold = k.tick })
+	return m.now.tick
 }
 
-// told notes where a change of one's own stands among the notes.
-func (m *marks) told(things []thing, id noteID) {
+// told notes where a change of one's own stands among the notes. Whose note came later than another change's tick came
+// later than that change, so that one note will do for all of before.
+func (m *marks) told(things []thing, tick uint64, id noteID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range things {
-		n := t.number()
-		if k, ok := m.last[n]; ok {
-			k.note = max(k.note, id)
-			if k.at == untold {
-				k.at = 0
-			}
-			m.last[n] = k
+		k := m.of(t)
+		k.note = max(k.note, id)
+		if k.untold == tick {
+			k.untold = 0
 		}
 	}
 }
@@ -170,9 +166,17 @@ func (m *marks) follow(after int64, f account.Feed) bool {
 			m.floor.at = max(m.floor.at, c.Number)
 			continue
 		}
-		m.add(thingsOf(c), func(k *mark) { k.at = c.Number })
+		m.add(thingsOf(c), func(k *mark) { k.at = max(k.at, c.Number) })
 	}
 	return true
+}
+
+// settle notes that the feed has been followed to its end since a tick: whatever this process had changed by then has its
+// number.
+func (m *marks) settle(tick uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.settled = max(m.settled, tick)
 }
 
 func thingsOf(c *account.Change) []thing {
@@ -207,8 +211,8 @@ func (m *marks) fresh(s stamp, things ...thing) bool {
 		return false
 	}
 	for _, t := range things {
-		k := m.last[t.number()]
-		if !s.shared && k.tick > s.tick || s.shared && (k.at > s.at || k.note > s.note) {
+		k := m.of(t)
+		if !s.shared && k.tick > s.tick || s.shared && (k.untold > m.settled || k.at > s.at || k.note > s.note) {
 			return false
 		}
 	}

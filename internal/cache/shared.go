@@ -24,11 +24,12 @@ import (
 
 // shared is what replicas have in common in Redis: copies, and notes of their changes.
 //
-// A replica that has changed something leaves a note in a stream before it answers its client, and every replica reads
-// the notes that it does not know yet before it answers from a copy. So a client reads what it has written, wherever it
-// lands next. One reading serves all requests that wait for one.
+// A replica that has changed something leaves a note in a stream before it answers its client, and then a new word beside
+// it, drawn by chance. Before a copy serves, the word is looked at: as long as it is the one that was there before the
+// notes were read, there are no others whose writers have been answered. So a client reads what it has written, wherever
+// it lands next. One reading serves all requests that wait for one.
 //
-// The reading begins with the last note that is known. If that is not there any more, or the connection was made anew,
+// Reading notes begins with the last one that is known. If that is not there any more, or the connection was made anew,
 // notes may have been lost; then the account's feed is read to its end, which tells the same and more. While Redis is away
 // no copy serves.
 //
@@ -47,6 +48,7 @@ type shared struct {
 	// For who has the turn:
 	epoch int64  // connection on which the last note was read
 	known string // the last note that was read
+	word  string // that was there before it was read; "": none was
 }
 
 // reading is one reading of the notes, which several wait for.
@@ -66,6 +68,7 @@ const (
 )
 
 const (
+	wordName  = "word"
 	notesName = "notes"
 	fieldWho  = "r"
 	fieldNote = "n"
@@ -161,9 +164,12 @@ func (s *shared) tell(ctx context.Context, ks *keys, things []thing) (noteID, er
 	sealed := ks.seal.Seal(nil, nil, []byte(b.String()), []byte(name))
 	var id string
 	err := s.conn.Use(context.WithoutCancel(ctx), func(ctx context.Context, r rueidis.Client) (err error) {
-		id, err = r.Do(ctx, r.B().Xadd().Key(name).Maxlen().Almost().Threshold(strconv.Itoa(notesKept)).Id("*").
-			FieldValue().FieldValue(fieldWho, s.replica).FieldValue(fieldNote, rueidis.BinaryString(sealed)).Build()).ToString()
-		return err
+		answers := r.DoMulti(ctx,
+			r.B().Xadd().Key(name).Maxlen().Almost().Threshold(strconv.Itoa(notesKept)).Id("*").
+				FieldValue().FieldValue(fieldWho, s.replica).FieldValue(fieldNote, rueidis.BinaryString(sealed)).Build(),
+			r.B().Set().Key(s.conn.Key(wordName)).Value(rand.Text()).Build())
+		id, err = answers[0].ToString()
+		return errors.Join(err, answers[1].Error())
 	})
 	if err != nil {
 		return 0, err
@@ -229,14 +235,21 @@ func (c *Cache) sync(ctx context.Context, ks *keys) bool {
 func (c *Cache) readNotes(ctx context.Context, ks *keys) bool {
 	s := c.shared
 	epoch := s.conn.Epoch()
-	for {
+	word, err := s.wordNow(ctx)
+	if err != nil {
+		return false
+	}
+	same := epoch == s.epoch && epoch == s.conn.Epoch()
+	if same && word != "" && word == s.word {
+		return true
+	}
+	for same {
 		notes, err := s.notes(ctx)
 		if err != nil {
 			return false
 		}
-		lost := epoch != s.epoch || epoch != s.conn.Epoch() || len(notes) == 0 || notes[0].ID != s.known
-		if lost {
-			return c.catchUp(ctx, s.conn.Epoch())
+		if len(notes) == 0 || notes[0].ID != s.known || epoch != s.conn.Epoch() {
+			break // notes may have been lost
 		}
 		for _, n := range notes[1:] {
 			if !c.heed(ks, n) {
@@ -245,9 +258,23 @@ func (c *Cache) readNotes(ctx context.Context, ks *keys) bool {
 			s.known = n.ID
 		}
 		if len(notes) < notesRead {
+			s.word = word
 			return true
 		}
 	}
+	return c.catchUp(ctx, s.conn.Epoch())
+}
+
+// wordNow is the word beside the notes; "": there is none.
+func (s *shared) wordNow(ctx context.Context) (word string, err error) {
+	err = s.conn.Use(ctx, func(ctx context.Context, r rueidis.Client) (err error) {
+		word, err = r.Do(ctx, r.B().Get().Key(s.conn.Key(wordName)).Build()).ToString()
+		if rueidis.IsRedisNil(err) {
+			err = nil
+		}
+		return err
+	})
+	return word, err
 }
 
 // heed notes what a note says; false where it cannot be read.
@@ -281,12 +308,18 @@ func (s *shared) notes(ctx context.Context) (list []rueidis.XRangeEntry, err err
 // catchUp begins with the newest note and reads the feed to its end: every change that has been noted by then is in it.
 func (c *Cache) catchUp(ctx context.Context, epoch int64) bool {
 	s := c.shared
-	var last string
-	if err := s.conn.Use(ctx, func(ctx context.Context, r rueidis.Client) (err error) {
-		// An empty note, so that there is one to begin with.
-		last, err = r.Do(ctx, r.B().Xadd().Key(s.conn.Key(notesName)).Maxlen().Almost().Threshold(strconv.Itoa(notesKept)).Id("*").
-			FieldValue().FieldValue(fieldWho, s.replica).Build()).ToString()
-		return err
+	var word, last string
+	if err := s.conn.Use(ctx, func(ctx context.Context, r rueidis.Client) error {
+		answers := r.DoMulti(ctx,
+			r.B().Set().Key(s.conn.Key(wordName)).Value(rand.Text()).Nx().Build(),
+			r.B().Get().Key(s.conn.Key(wordName)).Build(),
+			// An empty note, so that there is one to begin with.
+			r.B().Xadd().Key(s.conn.Key(notesName)).Maxlen().Almost().Threshold(strconv.Itoa(notesKept)).Id("*").
+				FieldValue().FieldValue(fieldWho, s.replica).Build())
+		var err, err2 error
+		word, err = answers[1].ToString()
+		last, err2 = answers[2].ToString()
+		return errors.Join(err, err2)
 	}); err != nil {
 		return false
 	}
@@ -295,6 +328,6 @@ func (c *Cache) catchUp(ctx context.Context, epoch int64) bool {
 		return false
 	}
 	c.marks.read(nil, id)
-	s.known, s.epoch = last, epoch
+	s.known, s.word, s.epoch = last, word, epoch
 	return true
 }

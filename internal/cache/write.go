@@ -10,7 +10,7 @@ import (
 
 // wrote notes a change of one's own, here and for the other replicas.
 func (c *Cache) wrote(ctx context.Context, things ...thing) {
-	c.marks.wrote(things)
+	tick := c.marks.wrote(things)
 	ks := c.current()
 	if c.shared == nil || ks == nil {
 		return
@@ -20,7 +20,7 @@ func (c *Cache) wrote(ctx context.Context, things ...thing) {
 		c.Log.DebugContext(ctx, "a change was not told to the other replicas; they hear of it by the feed", "error", err)
 		return
 	}
-	c.marks.told(things, id)
+	c.marks.told(things, tick, id)
 }
 
 // Invite makes a user or takes one back.

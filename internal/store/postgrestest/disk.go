@@ -80,5 +80,5 @@ func (s *Server) Fill() error {
 	return nil
 }
 
-// Empty takes away what Fill has filled the disk with.
-func (s *Server) Empty() error { return os.Remove(s.ballast()) }
+// Free takes away what Fill has filled the disk with.
+func (s *Server) Free() error { return os.Remove(s.ballast()) }
