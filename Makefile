@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 # Below what .ci/run may take: a test that hangs is to fail with its stack, not with the whole run.
 TIMEOUT ?= 30m
 
-.PHONY: run build test check bench fuzz soak lint cover docs packages
+.PHONY: run build test check bench fuzz soak lint cover docs packages image deploy-check deploy-packages
 
 run: build
 	$(BIN) dev
@@ -29,10 +29,33 @@ packages:
 	command -v curl >/dev/null || want="$$want curl"; \
 	command -v redis-server >/dev/null || command -v valkey-server >/dev/null || want="$$want redis-server"; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || want="$$want postgresql"; \
-	[ -z "$$want" ] || { \
+	$(INSTALL)
+
+# What is installed is named in $$want.
+INSTALL = [ -z "$$want" ] || { \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  case "$$want" in *postgresql*) $$sudo mkdir -p $(CLUSTERS); echo 'create_main_cluster = false' | $$sudo tee $(CLUSTERS)/scimbridge.conf >/dev/null;; esac; \
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$want >/dev/null; }
+
+# The container image for linux/amd64 and linux/arm64, without Docker: an OCI layout in bin/image, an archive for "docker load"
+# and a bill of materials of each platform beside it. To publish it, having signed in with "auth login" instead of "push":
+# go tool -modfile=tools/go.mod crane push bin/image ghcr.io/scimbridge/scimbridge:v0.1.0
+image:
+	@cd tools && $(GO) run ./image
+
+# What an administrator gets from deploy/ and the image: test/deploy is a module of its own. It runs containers, so it wants
+# root, as in CI. The image is built first, so that its tests, which build it at the same time, find all compiled.
+deploy-check: deploy-packages image
+	cd test/deploy && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./... && $(GO) mod tidy -diff
+	cd test/deploy && $(GO) test -count=1 -timeout $(TIMEOUT) ./...
+
+# Debian's podman, with runc, runs the image together with the machine's Redis as one task.
+deploy-packages: packages
+	@want=; command -v podman >/dev/null || want="podman"; \
+	command -v runc >/dev/null || want="$$want runc"; \
+	command -v catatonit >/dev/null || want="$$want catatonit"; \
+	command -v ip >/dev/null || want="$$want iproute2"; \
+	$(INSTALL)
 
 # The requirements of the RFCs, against a bridge of its own.
 check: build
@@ -60,6 +83,7 @@ lint:
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	$(GO) mod tidy -diff
+	cd tools && $(GO) vet ./... && $(GO) tool staticcheck ./... && $(GO) mod tidy -diff
 
 # What the public packages promise stands on their tests.
 cover:

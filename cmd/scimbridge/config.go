@@ -61,7 +61,7 @@ type bridgeSettings struct {
 	StrictMembers        bool     `name:"strict-members" env:"OP_STRICT_MEMBERS" help:"Refuse group changes that name unknown people (400) instead of skipping those with a warning."`
 	ConfirmationInterval int      `name:"confirmation-interval" env:"OP_CONFIRMATION_INTERVAL" placeholder:"SECONDS" default:"300" help:"After how many seconds the account is asked who waits to be confirmed, should its own word get lost; at least 30."`
 	PublicURL            string   `name:"public-url" env:"OP_PUBLIC_URL" placeholder:"URL" help:"Where people reach the account that this process serves itself; links of invitations begin with it. Not needed where the scimsession names an account service."`
-	CacheMemory          int      `name:"cache-memory" env:"OP_CACHE_MEMORY" placeholder:"MB" default:"52" help:"Megabytes for copies of people and groups, so that look-ups need not ask the account; some 100,000 people find room in 52. 0: no copies."`
+	CacheMemory          int      `name:"cache-memory" env:"OP_CACHE_MEMORY" placeholder:"MB" default:"42" help:"Megabytes for copies of people and groups, so that look-ups need not ask the account; some 100,000 people find room in 42. 0: no copies."`
 	ExtensionsFile       string   `name:"extensions-file" env:"OP_EXTENSIONS_FILE" placeholder:"FILE" help:"JSON file that declares further SCIM extension schemas."`
 	ShareUnlock          bool     `name:"share-unlock" env:"OP_SHARE_UNLOCK" help:"Bridges that are unlocked unlock those that start, through the Redis that they share: one token unlocks all. The price: whoever has the scimsession and can write to that Redis gets at the keys without the token."`
 	redisSettings

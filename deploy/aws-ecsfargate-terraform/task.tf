@@ -174,6 +174,10 @@ locals {
   ])
 }
 
+locals {
+  secret_arns = distinct(flatten([for c in local.task : [for s in try(c.secrets, []) : s.valueFrom]]))
+}
+
 resource "aws_iam_role_policy" "scimsession" {
   name_prefix = local.name
   role        = aws_iam_role.op_scim_bridge.id
@@ -181,12 +185,12 @@ resource "aws_iam_role_policy" "scimsession" {
     Version = "2012-10-17"
     Statement = concat(
       [
-        {
-          Sid      = "Secrets"
-          Effect   = "Allow"
-          Action   = ["secretsmanager:GetSecretValue"]
-          Resource = distinct(flatten([for c in local.task : [for s in try(c.secrets, []) : s.valueFrom]]))
-        },
+        for s in [
+          { Sid = "Secrets", Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = [for arn in local.secret_arns : arn if !strcontains(arn, ":ssm:")] },
+          { Sid = "Parameters", Effect = "Allow", Action = ["ssm:GetParameters"], Resource = [for arn in local.secret_arns : arn if strcontains(arn, ":ssm:")] },
+        ] : s if length(s.Resource) > 0
+      ],
+      [
         {
           Sid      = "Logs"
           Effect   = "Allow"
@@ -199,7 +203,7 @@ resource "aws_iam_role_policy" "scimsession" {
         Effect    = "Allow"
         Action    = ["kms:Decrypt"]
         Resource  = [key]
-        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.aws_region}.amazonaws.com" } }
+        Condition = { StringEquals = { "kms:ViaService" = [for service in ["secretsmanager", "ssm"] : "${service}.${var.aws_region}.amazonaws.com"] } }
       } if key != null],
       [for s in [
         {

@@ -117,12 +117,12 @@ variable "cpu_architecture" {
 
 variable "existing_secret_arn" {
   type        = string
-  description = "ARN of a secret in Secrets Manager that holds the scimsession already, in base64 or as it is. The file scimsession is not needed then."
+  description = "ARN of a secret in Secrets Manager, or of a parameter of SSM, that holds the scimsession already, in base64 or as it is. The file scimsession is not needed then."
   default     = null
 
   validation {
-    condition     = var.existing_secret_arn == null || can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^:*?]+$", coalesce(var.existing_secret_arn, "-")))
-    error_message = "existing_secret_arn has to be the whole ARN of one secret: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX."
+    condition     = var.existing_secret_arn == null || can(regex("^arn:[a-z-]+:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)[^:*?]+$", coalesce(var.existing_secret_arn, "-")))
+    error_message = "existing_secret_arn has to be the whole ARN of one secret: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX, or of one parameter: arn:aws:ssm:REGION:ACCOUNT:parameter/PATH."
   }
 }
 

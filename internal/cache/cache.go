@@ -53,7 +53,7 @@ var _ Account = (*account.Service)(nil)
 
 const (
 	// DefaultMemory is for how many bytes of copies there is room: those of 100,000 people, each found by two names.
-	DefaultMemory = 52 << 20
+	DefaultMemory = 42 << 20
 	// MaxLag is after how long without a word from the feed no copy serves any more. Where nothing changes, it says so
 	// every feedWait.
 	MaxLag   = 40 * time.Second
@@ -280,7 +280,9 @@ const (
 )
 
 // copyKey is what a copy is kept under: a MAC of what it answers.
-type copyKey [16]byte
+type copyKey [keyBytes]byte
+
+const keyBytes = 14
 
 // absent tells errors that say that something is not there, which is an answer, from those that say nothing.
 func absent(err error) bool { return errors.Is(err, account.ErrNotFound) }

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
@@ -11,9 +12,9 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account"
 )
 
-// A copy's content is compressed with a dictionary of the words that profiles are made of, which brings a person from
-// 900 bytes to some 280: format (1 byte) ‖ S2 block. In the block texts come after their length, numbers as varints, and
-// ids as the 16 bytes that they stand for.
+// A copy's content is a format (1 byte) and a block, which is compressed with a dictionary of the words that profiles are
+// made of: that brings a person from 900 bytes to some 280. Small blocks stay as they are. In a block texts come after
+// their length, numbers as varints, and ids as the 16 bytes that they stand for.
 //
 //	user    id, profile, userName, signInName, email, name, language, externalId, addresses, state, protection, flags,
 //	        revision, created, modified, groups (id, name)
@@ -22,8 +23,13 @@ import (
 //
 // An empty block says that nothing is there.
 
-// format changes with every change of the above or of the dictionary: copies may outlive a version of the program.
-const format = 1
+// The formats change with every change of the above or of the dictionary: copies may outlive a version of the program.
+const (
+	format = 1
+	plain  = 2 // not compressed
+
+	largestPlain = 40 // what some ids take, of which compression makes nothing less
+)
 
 var dictionary = s2.MakeDict([]byte(`"photos":[{"value":"https://","type":"photo"}],"roles":[{"value":"","primary":true}],"ims":[],"entitlements":[],`+
 	`"x509Certificates":[],"profileUrl":"","nickName":"","userType":"Employee","middleName":"","honorificPrefix":"","honorificSuffix":"",`+
@@ -40,10 +46,10 @@ var errCopy = errors.New("no copy of this version")
 
 // pack makes a copy's content of a block.
 func pack(dst, block []byte) []byte {
-	dst = append(dst, format)
-	if len(block) == 0 {
-		return dst
+	if len(block) <= largestPlain {
+		return append(append(dst, plain), block...)
 	}
+	dst = append(dst, format)
 	n := len(dst)
 	dst = append(dst, make([]byte, s2.MaxEncodedLen(len(block)))...)
 	return dst[:n+len(dictionary.Encode(dst[n:], block))]
@@ -51,11 +57,12 @@ func pack(dst, block []byte) []byte {
 
 // unpack returns the block; empty says that nothing is there.
 func unpack(content []byte) ([]byte, error) {
-	if len(content) == 0 || content[0] != format {
+	switch {
+	case len(content) > 1 && content[0] == format:
+	case len(content) > 0 && content[0] == plain:
+		return bytes.Clone(content[1:]), nil // whose memory is used again
+	default:
 		return nil, errCopy
-	}
-	if len(content) == 1 {
-		return nil, nil
 	}
 	n, err := s2.DecodedLen(content[1:])
 	if err != nil || n > 4*largestCopy {

@@ -81,7 +81,7 @@ func TestNothingThere(t *testing.T) {
 	if block, err := unpack(pack(nil, nil)); err != nil || len(block) != 0 {
 		t.Errorf("%q, %v", block, err)
 	}
-	for _, content := range [][]byte{nil, {format + 1}, {format, 0xff, 0xff, 0xff, 0xff, 0xff}, {format, 1}} {
+	for _, content := range [][]byte{nil, {format}, {plain + 1}, {format, 0xff, 0xff, 0xff, 0xff, 0xff}, {format, 1}} {
 		if _, err := unpack(content); err == nil {
 			t.Errorf("%x is read", content)
 		}

@@ -11,7 +11,7 @@ import (
 // of it. A shard is a ring, in which the newest copy overwrites the oldest, and a table of where in the ring a key's copy
 // begins.
 //
-//	ring   copies one after another, each: length (4 bytes) ‖ stamp (8) ‖ key (16) ‖ content, at multiples of 8
+//	ring   copies one after another, each: length (2 bytes) ‖ stamp (6) ‖ key (14) ‖ content, at multiples of 8
 //	table  buckets of 8 slots; a slot is the copy's place, as counted from the beginning of time, and 16 bits of its key
 //
 // A place that the ring has passed is void, so that nothing is ever taken out of the table.
@@ -24,8 +24,9 @@ const (
 	memoryShards = 16 // so that requests at once rarely wait for one another
 	slotBytes    = 64 // a slot for so many bytes of the ring, so that buckets are rarely full: copies are of 60 to 400
 	bucketSlots  = 8  // a cache line
-	headBytes    = 4 + 8 + 16
+	headBytes    = 8 + keyBytes
 	tagBits      = 16
+	lengthBits   = 16 // more than largestCopy needs
 	// largestCopy is what is kept at most: larger profiles are rare and would push many others out.
 	largestCopy    = 16 << 10
 	smallestMemory = 1 << 20
@@ -87,8 +88,9 @@ func (m *memory) get(k copyKey, dst []byte) (content []byte, stamp uint64, ok bo
 			continue
 		}
 		head := s.ring[at:]
-		n := binary.LittleEndian.Uint32(head)
-		return append(dst, head[headBytes:headBytes+n]...), binary.LittleEndian.Uint64(head[4:]), true
+		lengthAndStamp := binary.LittleEndian.Uint64(head)
+		n := int(lengthAndStamp & (1<<lengthBits - 1)) //nolint:gosec // below largestCopy
+		return append(dst, head[headBytes:headBytes+n]...), lengthAndStamp >> lengthBits, true
 	}
 	return dst, 0, false
 }
@@ -110,9 +112,8 @@ func (m *memory) put(k copyKey, stamp uint64, content []byte) {
 		s.next += ring - s.next%ring
 	}
 	head := s.ring[s.next%ring:]
-	binary.LittleEndian.PutUint32(head, uint32(len(content))) //nolint:gosec // below largestCopy
-	binary.LittleEndian.PutUint64(head[4:], stamp)
-	copy(head[12:], k[:])
+	binary.LittleEndian.PutUint64(head, stamp<<lengthBits|uint64(len(content)))
+	copy(head[8:], k[:])
 	copy(head[headBytes:], content)
 	place := s.next
 	s.next += size
@@ -149,5 +150,5 @@ func (s *shard) holds(slot uint64, k copyKey) (at uint64, ok bool) {
 		return 0, false
 	}
 	at = place % uint64(len(s.ring))
-	return at, copyKey(s.ring[at+12:at+headBytes]) == k
+	return at, copyKey(s.ring[at+8:at+headBytes]) == k
 }

@@ -11,7 +11,7 @@ import (
 
 func number(n uint64) (k copyKey) {
 	binary.LittleEndian.PutUint64(k[:], n*0x9e3779b97f4a7c15)
-	binary.LittleEndian.PutUint64(k[8:], n)
+	binary.LittleEndian.PutUint32(k[8:], uint32(n)) //nolint:gosec // small
 	return k
 }
 

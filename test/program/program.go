@@ -48,9 +48,10 @@ var build = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// moduleRoot is where the product's module is, from whichever module the test is in.
 func moduleRoot() (string, error) {
-	out, err := exec.Command("go", "env", "GOMOD").Output()
-	return filepath.Dir(string(bytes.TrimSpace(out))), err
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/scimbridge/scimbridge").Output()
+	return string(bytes.TrimSpace(out)), err
 }
 
 // Main runs a package's tests and deletes the binary that was built for them. It is for TestMain.

@@ -13,7 +13,7 @@ import (
 const (
 	// cacheSize bounds the pages that all connections of the process keep in memory. The whole program is to stay
 	// below 128 MB with 100,000 people and copies of all of them in package cache.
-	cacheSize = 16 << 20
+	cacheSize = 12 << 20
 	pageSize  = 4096
 )
 

@@ -110,6 +110,13 @@ func requests(t *testing.T, s *terraformtest.State) []request {
 	}
 	for _, d := range definitions {
 		for _, secret := range d.Secrets {
+			if strings.Contains(secret.ValueFrom, ":ssm:") {
+				out = append(out,
+					request{"ssm:GetParameters", secret.ValueFrom, nil, allowed},
+					request{"ssm:GetParameters", secret.ValueFrom + "/other", nil, denied},
+					request{"ssm:PutParameter", secret.ValueFrom, nil, denied})
+				continue
+			}
 			out = append(out,
 				request{"secretsmanager:GetSecretValue", secret.ValueFrom, nil, allowed},
 				request{"secretsmanager:PutSecretValue", secret.ValueFrom, nil, denied},
@@ -152,7 +159,7 @@ func TestRoles(t *testing.T) {
 		{name: "all secrets", file: "task.tf", old: own, new: `["*"]`, want: "secretsmanager:GetSecretValue on arn:aws:secretsmanager:us-east-1:123456789012:secret:other-AbCdEf: Allowed"},
 		{name: "a mistyped action", file: "task.tf", old: `"logs:CreateLogStream"`, new: `"logs:CreateLogStreams"`, want: "logs:CreateLogStream on"},
 		{name: "any account", file: "task.tf", old: `"aws:SourceAccount" = data.aws_caller_identity.this.account_id`, new: `"aws:SourceAccount" = "*"`, want: "can be assumed for another account"},
-		{name: "any use of the key", file: "task.tf", old: `        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.aws_region}.amazonaws.com" } }`, new: "", variant: "everything", want: "kms:Decrypt on"},
+		{name: "any use of the key", file: "task.tf", old: `        Condition = { StringEquals = { "kms:ViaService" = [for service in ["secretsmanager", "ssm"] : "${service}.${var.aws_region}.amazonaws.com"] } }`, new: "", variant: "everything", want: "kms:Decrypt on"},
 		{name: "rights of the task", file: "task.tf", old: "  role        = aws_iam_role.op_scim_bridge.id\n", new: "  role        = aws_iam_role.task.id\n", want: "is of another role"},
 	}, func(t *testing.T, s *terraformtest.State) []string {
 		got := judge(t, s)

@@ -46,6 +46,7 @@ var variants = map[string][]string{
 	"external":      {"cache=external", "redis_url_secret_arn=" + secretARN + "redis-AbCdEf", "replicas=2"},
 	"unattended":    {"unlock_token_secret_arn=" + secretARN + "token-AbCdEf"},
 	"existing":      {"existing_secret_arn=" + secretARN + "session-AbCdEf"},
+	"parameter":     {"existing_secret_arn=arn:aws:ssm:us-east-1:123456789012:parameter/1password/scim/scimsession"},
 	"external dns":  {"using_route53=false"},
 	"private":       {"vpc_name=main", "private_subnets=true"},
 	"private, made": {`private_subnet_cidrs=["172.31.240.0/24","172.31.241.0/24"]`},
@@ -166,6 +167,7 @@ func TestRefused(t *testing.T) {
 		{"volume", []string{domain, "provisioning_volume=huge"}, "provisioning_volume is base, high or very-high"},
 		{"architecture", []string{domain, "cpu_architecture=arm64"}, "cpu_architecture is ARM64 or X86_64"},
 		{"secret by name", []string{domain, "existing_secret_arn=my-session"}, "existing_secret_arn has to be the whole ARN of one secret"},
+		{"all parameters", []string{domain, "existing_secret_arn=arn:aws:ssm:us-east-1:123456789012:parameter/*"}, "or of one parameter"},
 		{"all secrets", []string{domain, "existing_secret_arn=" + secretARN + "*"}, "existing_secret_arn has to be the whole ARN of one secret"},
 		{"token by name", []string{domain, "unlock_token_secret_arn=my-token"}, "unlock_token_secret_arn has to be the whole ARN of one secret"},
 		{"key by alias", []string{domain, "kms_key_arn=arn:aws:kms:us-east-1:123456789012:alias/mine"}, "kms_key_arn has to be a key's ARN, not an alias"},
@@ -361,6 +363,16 @@ func TestSessionRolls(t *testing.T) {
 	if was, _, is := roll(t, changed); was != is {
 		t.Error("changed: not found")
 	}
+}
+
+// The guide's commands can be pasted.
+func TestGuide(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	terraformtest.ShellBlocks(t, string(guide))
 }
 
 // golden compares with a file of testdata.

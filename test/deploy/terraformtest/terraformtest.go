@@ -21,7 +21,7 @@ import (
 )
 
 // Main runs a package's tests with the provider built once for all of them: func TestMain(m *testing.M) { terraformtest.Main(m) }.
-func Main(m *testing.M) {
+func Main(m interface{ Run() int }) {
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "terraformtest-")
 		if err != nil {
