@@ -8,21 +8,21 @@ locals {
   states = local.alarmed ? {
     locked = {
       description = "The bridge waits for its bearer token: nobody is confirmed and no link is made. The identity provider's next request unlocks it, or a sign-in at /app."
-      begins      = "{ $.msg = \"listening\" && $.state = \"locked\" }"
-      ends        = "{ $.msg = \"unlocked\" }"
+      begins      = "{ $.message = \"listening\" && $.state = \"locked\" }"
+      ends        = "{ $.message = \"unlocked\" }"
       # The start and the unlocking of the same minute count as unlocked.
       statistic = "Minimum"
     }
     guard = {
       description = "The identity provider has taken away more than usual within an hour; changes may be held back. See: scimbridge account guard."
-      begins      = "{ $.msg = \"health\" && $.source = \"Guard\" && $.state = \"attention\" }"
-      ends        = "{ $.msg = \"health\" && $.source = \"Guard\" && $.state = \"healthy\" }"
+      begins      = "{ $.message = \"health\" && $.source = \"Guard\" && $.state = \"attention\" }"
+      ends        = "{ $.message = \"health\" && $.source = \"Guard\" && $.state = \"healthy\" }"
       statistic   = "Maximum"
     }
     account = {
       description = "The bridge cannot reach the account, or the account its database."
-      begins      = "{ $.msg = \"health\" && $.source = \"Account\" && $.state != \"healthy\" && $.state != \"locked\" }"
-      ends        = "{ $.msg = \"health\" && $.source = \"Account\" && $.state = \"healthy\" }"
+      begins      = "{ $.message = \"health\" && $.source = \"Account\" && $.state != \"healthy\" && $.state != \"locked\" }"
+      ends        = "{ $.message = \"health\" && $.source = \"Account\" && $.state = \"healthy\" }"
       statistic   = "Maximum"
     }
   } : {}

@@ -8,14 +8,23 @@ locals {
       region         = var.aws_region
     })) : c.name => c
   }
-  version = trimprefix(element(split(":", local.containers.op_scim_bridge.image), -1), "v")
+
+  # The same without what is known after the first apply only: for plans, and for what is checked in them.
+  drafts = {
+    for c in jsondecode(templatefile("${path.module}/task-definitions/scim.json", {
+      secret_arn     = "-"
+      aws_logs_group = "-"
+      region         = var.aws_region
+    })) : c.name => c
+  }
+  version = trimprefix(element(split(":", local.drafts.op_scim_bridge.image), -1), "v")
 
   sizes = {
     base = {
       task = { cpu = 256, memory = 1024 }
       bridge = {
-        cpu    = local.containers.op_scim_bridge.cpu
-        memory = local.containers.op_scim_bridge.memory
+        cpu    = local.drafts.op_scim_bridge.cpu
+        memory = local.drafts.op_scim_bridge.memory
       }
     }
     high = {
@@ -66,7 +75,7 @@ locals {
   # into the other, in a volume that nobody else has, and ends. /data is a volume of the image's user 999, who is the bridge's too.
   unlock = {
     name                   = "unlock"
-    image                  = local.containers.redis.image
+    image                  = local.drafts.redis.image
     essential              = false
     user                   = "999:1000"
     readonlyRootFilesystem = true
@@ -87,9 +96,15 @@ locals {
 
   task = concat(
     [local.bridge],
-    [for c in [local.containers.redis] : c if local.sidecar],
+    [for name, c in local.containers : c if name != "op_scim_bridge" && (name != "redis" || local.sidecar)],
     [for c in [local.unlock] : c if local.unattends],
   )
+
+  # What of the task's size is given to containers.
+  reserved = [
+    for name, c in local.drafts : name == "op_scim_bridge" ? local.size.bridge : { cpu = try(c.cpu, 0), memory = try(c.memory, 0) }
+    if name != "redis" || local.sidecar
+  ]
 }
 
 resource "aws_ecs_task_definition" "op_scim_bridge" {
@@ -118,7 +133,7 @@ resource "aws_ecs_task_definition" "op_scim_bridge" {
 
   lifecycle {
     precondition {
-      condition     = sum([for c in local.task : try(c.memory, 0)]) <= local.size.task.memory && sum([for c in local.task : try(c.cpu, 0)]) <= local.size.task.cpu
+      condition     = sum(local.reserved[*].memory) <= local.size.task.memory && sum(local.reserved[*].cpu) <= local.size.task.cpu
       error_message = "The containers of task-definitions/scim.json want more CPU or memory than the task has. Take the numbers back and set provisioning_volume."
     }
   }
@@ -151,7 +166,7 @@ locals {
 
   # Images in Amazon ECR, yours or copies that it pulls through, are fetched with the execution role; public ones are not.
   ecr_images = [
-    for c in local.task : regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.[a-z.]+/(?P<repository>[^:@]+)", c.image)
+    for c in local.drafts : regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.[a-z.]+/(?P<repository>[^:@]+)", c.image)
     if can(regex("^[0-9]{12}\\.dkr\\.ecr\\.", c.image))
   ]
   repositories = distinct([

@@ -1,5 +1,5 @@
-# terraform test: what the variables do, without AWS. .ci/run runs it with a stand-in for the provider; so can you:
-# see test/deploy/terraform in the repository. With the real provider these plans need AWS credentials and nothing is made.
+# What the variables do. These tests know the made-up account of the stand-in for AWS (test/deploy/awsprovider): its zones,
+# subnets and certificates. `make deploy-check` runs them with it; against an AWS account of your own most would not find theirs.
 
 variables {
   domain_name = "scim.example.com"

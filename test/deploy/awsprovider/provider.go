@@ -117,7 +117,7 @@ func (p *provider) PlanResourceChange(_ context.Context, r *tfprotov5.PlanResour
 			planned[a.Name] = p.foreseen(r.TypeName, a.Name, planned)
 		}
 	}
-	resp := &tfprotov5.PlanResourceChangeResponse{UnsafeToUseLegacyTypeSystem: true}
+	resp := &tfprotov5.PlanResourceChangeResponse{}
 	if prior != nil {
 		for _, name := range replaces(r.TypeName, s) {
 			if !same(prior[name], planned[name]) {
@@ -210,7 +210,7 @@ func (p *provider) ApplyResourceChange(_ context.Context, r *tfprotov5.ApplyReso
 		}
 	}
 	v, err := encode(s, state)
-	return &tfprotov5.ApplyResourceChangeResponse{NewState: v, UnsafeToUseLegacyTypeSystem: true}, err
+	return &tfprotov5.ApplyResourceChangeResponse{NewState: v}, err
 }
 
 // note appends the write-only arguments of an apply to the file that wants them.

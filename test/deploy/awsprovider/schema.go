@@ -102,7 +102,8 @@ func (b block) schema() (*tfprotov5.SchemaBlock, error) {
 	out := &tfprotov5.SchemaBlock{}
 	for _, name := range slices.Sorted(maps.Keys(b.Attributes)) {
 		a := b.Attributes[name]
-		t, err := tftypes.ParseJSONType(a.Type) //nolint:staticcheck // the library's own form of `providers schema -json`
+		//lint:ignore SA1019 the schema is in the form that this reads, and the library has nothing else for it
+		t, err := tftypes.ParseJSONType(a.Type)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", name, a.Type, err)
 		}

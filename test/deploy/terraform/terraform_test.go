@@ -240,6 +240,9 @@ func refused(t *testing.T, d *terraformtest.Dir, want string, variables ...strin
 	}
 }
 
+// undeclared is what Terraform says of a value that no variable takes, and goes on without it.
+const undeclared = "Value for undeclared variable"
+
 // A terraform.tfvars of the original is taken as it is: of the first guide's time, and of today.
 func TestTheirVariables(t *testing.T) {
 	t.Parallel()
@@ -282,6 +285,9 @@ google_workspace_actor = null
 			d := deployment(t)
 			d.Write(t, "terraform.tfvars", body)
 			d.Write(t, "workspace-credentials.json", "{}")
+			if out := d.MustRun(t, "plan", "-input=false"); strings.Contains(out, undeclared) {
+				t.Errorf("it sets what is no variable:\n%s", out)
+			}
 			s := d.Apply(t)
 			for _, output := range []string{"scim_bridge_url", "cloudwatch_log_group", "loadbalancer_dns_name", "loadbalancer-dns-name"} {
 				if s.Outputs[output] == nil || s.Outputs[output] == "" {
@@ -293,8 +299,13 @@ google_workspace_actor = null
 	t.Run("changed: a renamed variable", func(t *testing.T) {
 		t.Parallel()
 		d := deployment(t)
-		d.Replace(t, "variables.tf", `variable "google_workspace_actor"`, `variable "workspace_actor"`)
-		refused(t, d, "Reference to undeclared input variable", domain)
+		d.Replace(t, "variables.tf", `variable "log_retention_days"`, `variable "retention_days"`)
+		d.Replace(t, "variables.tf", "var.log_retention_days,", "var.retention_days,")
+		d.Replace(t, "main.tf", "var.log_retention_days", "var.retention_days")
+		d.Write(t, "terraform.tfvars", "domain_name = \"scim.example.com\"\nlog_retention_days = 30\n")
+		if out := d.MustRun(t, "plan", "-input=false"); !strings.Contains(out, undeclared) {
+			t.Errorf("not found:\n%s", out)
+		}
 	})
 	t.Run("template", func(t *testing.T) {
 		t.Parallel()
@@ -305,7 +316,7 @@ google_workspace_actor = null
 		d := deployment(t)
 		d.Write(t, "terraform.tfvars", string(body))
 		plan := d.MustRun(t, "plan", "-input=false", "-out=./op-scim.plan")
-		if strings.Contains(plan, "undeclared variable") {
+		if strings.Contains(plan, undeclared) {
 			t.Errorf("the template sets what is no variable:\n%s", plan)
 		}
 		d.MustRun(t, "apply", "./op-scim.plan")
@@ -352,6 +363,16 @@ func TestSessionRolls(t *testing.T) {
 	if was, _, is := roll(t, changed); was != is {
 		t.Error("changed: not found")
 	}
+}
+
+// The guide's commands can be pasted.
+func TestGuide(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	terraformtest.ShellBlocks(t, string(guide))
 }
 
 // golden compares with a file of testdata.
