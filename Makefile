@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 # Below what .ci/run may take: a test that hangs is to fail with its stack, not with the whole run.
 TIMEOUT ?= 30m
 
-.PHONY: run build test check bench fuzz soak lint cover docs packages image deploy-check deploy-packages
+.PHONY: run build test check bench fuzz soak lint cover docs packages image distributions deploy-check deploy-packages
 
 run: build
 	$(BIN) dev
@@ -49,12 +49,22 @@ deploy-check: deploy-packages image
 	cd test/deploy && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./... && $(GO) mod tidy -diff
 	cd test/deploy && $(GO) test -count=1 -timeout $(TIMEOUT) ./...
 
+# Packages for Debian and Fedora's kin, in bin/distributions.
+distributions: deploy-packages
+	deploy/systemd/build.sh
+
 # Debian's podman, with runc, runs the image together with the machine's Redis as one task.
 deploy-packages: packages
 	@want=; command -v podman >/dev/null || want="podman"; \
 	command -v runc >/dev/null || want="$$want runc"; \
 	command -v catatonit >/dev/null || want="$$want catatonit"; \
 	command -v ip >/dev/null || want="$$want iproute2"; \
+	command -v rpmbuild >/dev/null || want="$$want rpm"; \
+	command -v shellcheck >/dev/null || want="$$want shellcheck"; \
+	command -v openssl >/dev/null || want="$$want openssl"; \
+	command -v systemd-analyze >/dev/null || want="$$want systemd"; \
+	command -v npm >/dev/null || want="$$want nodejs npm"; \
+	command -v terraform >/dev/null || echo "terraform 1.11 or newer is not found: the checks of deploy/ want it, and Debian has none"; \
 	$(INSTALL)
 
 # The requirements of the RFCs, against a bridge of its own.

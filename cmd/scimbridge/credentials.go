@@ -215,8 +215,10 @@ func (v *credentialsNewVerb) make(ctx context.Context, e *environment, dir strin
 	if err := person.NewPassword(f.Password); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+	if !v.place(dir).inDatabase() { // in a container whose root is read-only there is no folder to make
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
 	}
 	made, err := foundKeys(f, v.Kit)
 	if err != nil {
