@@ -336,6 +336,7 @@ func TestMoments(t *testing.T) {
 	service, owner := found(t)
 	a := deaf{&counted{Service: service}}
 	writer, reader := replica(t, a, server, 0), replica(t, a, server, 0)
+	reader.Crowd()
 	ctx, cancel := context.WithCancel(t.Context())
 	var crowd sync.WaitGroup
 	for range 4 {
