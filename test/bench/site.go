@@ -66,7 +66,7 @@ func newApart(dir string, people int) (*site, error) {
 
 func newSite(dir string, people int) (*site, error) {
 	s := &site{people: people, groups: map[int][2]string{}, results: map[string]*result{}, http: &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 2 * clients}, Timeout: time.Minute,
+		Transport: &http.Transport{MaxIdleConnsPerHost: enough}, Timeout: time.Minute,
 	}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -406,7 +406,7 @@ func (s *site) measure(op operation, slice time.Duration) error {
 	if s.account != nil {
 		service = -cpuTime(s.account.Process.Pid)
 	}
-	n, cpu, elapsed, lat, err := run(s.bridge.Process.Pid, slice, func(i int) error { return op.bridge(s, i) })
+	n, cpu, elapsed, lat, err := run(s.bridge.Process.Pid, clients, slice, func(i int) error { return op.bridge(s, i) })
 	if err != nil {
 		return err
 	}
@@ -418,19 +418,19 @@ func (s *site) measure(op operation, slice time.Duration) error {
 	if s.floor == nil {
 		return nil
 	}
-	n, cpu, _, _, err = run(s.floor.Process.Pid, slice, func(i int) error { return op.floor(s, i) })
+	n, cpu, _, _, err = run(s.floor.Process.Pid, clients, slice, func(i int) error { return op.floor(s, i) })
 	r.FloorRequests, r.FloorCPU = r.FloorRequests+n, r.FloorCPU+cpu
 	return err
 }
 
-// run sends requests for a while and returns how many, and what they cost the process.
-func run(pid int, slice time.Duration, request func(i int) error) (n int, cpu, elapsed time.Duration, lat []time.Duration, err error) {
+// run sends requests by so many clients for a while and returns how many, and what they cost the process.
+func run(pid, width int, slice time.Duration, request func(i int) error) (n int, cpu, elapsed time.Duration, lat []time.Duration, err error) {
 	var mu sync.Mutex
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	before, begin := cpuTime(pid), time.Now()
 	end := begin.Add(slice)
-	for range clients {
+	for range width {
 		wg.Go(func() {
 			var mine []time.Duration
 			var failed error
