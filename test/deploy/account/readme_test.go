@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/scimbridge/scimbridge/test/deploy/guide"
-	"github.com/scimbridge/scimbridge/test/deploy/terraformtest"
 	"github.com/scimbridge/scimbridge/test/program"
 )
 

@@ -78,11 +78,12 @@ type followed struct {
 
 type change struct{ name, old, new, want string }
 
-const oneUser = `"totalResults":0`
+// oneUser is in the answer of a bridge that is unlocked: there is nobody but the owner.
+const oneUser = `"totalResults":1`
 
 var pages = map[string]followed{
 	"aws-terraform.md": {"", []string{"ready", "Apply complete", "https://account.example.com", "Apply complete", "locked", oneUser, "ready", "ann@example.com"}, []change{
-		{"another file's name", "cp ~/scimsession ./", "cp ~/scimsession ./session", "There is no file scimsession in this folder"},
+		{"another file's name", "cp ~/scimsession ./", "cp ~/scimsession ./session", "does not exist: no scimsession"},
 		{"an output that is none", "terraform output -raw scim_bridge_url", "terraform output -raw bridge_url", `Output "bridge_url" not found`},
 		{"a plan of another name", "terraform apply ./account.plan", "terraform apply ./accounts.plan", "accounts.plan"},
 	}},
@@ -256,7 +257,7 @@ func flags(t *testing.T, verb []string) []string {
 }
 
 // A command line of the program: its words, then flags.
-var command = regexp.MustCompile("\\bscimbridge ((?:credentials|account|check|serve|healthcheck|dev)(?: [a-z]+(?:-[a-z]+)*)*)([^`\n]*(?:\\\\\n[^`\n]*)*)")
+var command = regexp.MustCompile("\\bscimbridge ((?:credentials|account|check|serve|healthcheck|dev)(?: [a-z]+(?:-[a-z]+)*)*)((?:[^`\n\\\\]|\\\\\n?)*)")
 
 // strangers are the verbs and flags that a page names and the program has not.
 func strangers(t *testing.T, page string) []string {

@@ -1,5 +1,5 @@
 // Package guides follows the pages of docs/deploy on a machine of its own: a network with nothing but a localhost on which the names of
-// the pages are found, the real program, a real PostgreSQL, and Terraform with a stand-in for AWS. What deploys elsewhere (kubectl, helm,
+// the pages are found, the real program, a real PostgreSQL and Redis, and Terraform with a stand-in for AWS. What deploys elsewhere (kubectl, helm,
 // atmos, aws) is played: it reads the repository's files, and starts the program with what they give it. What it does not know it refuses.
 package guides
 
@@ -58,12 +58,12 @@ func (m machine) play(name string, args []string) error {
 	return fmt.Errorf("nobody plays %s", name)
 }
 
-// begin brings up the network: a localhost, the names, and what stands in front of bridge and account service.
+// begin brings up the network: a localhost, the names, a Redis, and what stands in front of bridge and account service.
 func (m machine) begin() error {
 	if err := errors.Join(
 		raiseLoopback(),
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
-		os.WriteFile(m.file("hosts"), []byte("127.0.0.1 localhost scim.example.com 1pass-scim.example.com account.example.com\n"), 0o644), //nolint:gosec // as it is
+		os.WriteFile(m.file("hosts"), []byte("127.0.0.1 localhost op-scim-redis scim-scimbridge-redis scim.example.com 1pass-scim.example.com account.example.com\n"), 0o644), //nolint:gosec // as it is
 		unix.Mount(m.file("hosts"), "/etc/hosts", "", unix.MS_BIND, ""),
 	); err != nil {
 		return err
@@ -72,13 +72,27 @@ func (m machine) begin() error {
 	if err != nil {
 		return err
 	}
-	return m.start("balancer", nil, nil, func() error {
-		c, err := net.Dial("tcp", "127.0.0.1:443")
+	redis, err := exec.LookPath("redis-server")
+	if err != nil {
+		if redis, err = exec.LookPath("valkey-server"); err != nil {
+			return errors.New("neither redis-server nor valkey-server: make packages installs one")
+		}
+	}
+	return errors.Join(
+		m.start("redis", nil, []string{"--save", "", "--dir", m.dir}, listens("6379"), "redis-server", redis),
+		m.start("balancer", nil, nil, listens("443"), "balancer", self),
+	)
+}
+
+// listens is well once somebody listens on a port.
+func listens(port string) func() error {
+	return func() error {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			return err
 		}
 		return c.Close()
-	}, "balancer", self)
+	}
 }
 
 // raiseLoopback brings up the network's localhost.
