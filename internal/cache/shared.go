@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -28,6 +29,10 @@ import (
 // it, drawn by chance. Before a copy serves, the word is looked at: as long as it is the one that was there before the
 // notes were read, there are no others whose writers have been answered. So a client reads what it has written, wherever
 // it lands next. One reading serves all requests that wait for one.
+//
+// Under a crowd of questions even that is dear. Then a word is good for a moment, which whoever looks at it says beside it;
+// and who leaves a note while that stands there lets the moment pass before the client is answered. So it is never answered
+// before the last copy has served that did not know of it.
 //
 // Reading notes begins with the last one that is known. If that is not there any more, or the connection was made anew,
 // notes may have been lost; then the account's feed is read to its end, which tells the same and more. While Redis is away
@@ -45,10 +50,17 @@ type shared struct {
 	pending *reading      // which those wait for who come now
 	turn    chan struct{} // holds one token: who reads
 
+	few   int64        // up to how many questions within a moment there is no crowd
+	begin time.Time    // of this process, as its clock that only goes on tells
+	until atomic.Int64 // how long after begin the last reading is good, in ns
+	asked atomic.Int64 // how many questions there were since count
+
 	// For who has the turn:
-	epoch int64  // connection on which the last note was read
-	known string // the last note that was read
-	word  string // that was there before it was read; "": none was
+	count time.Duration // when questions were last counted, after begin
+	crowd bool          // there were many
+	epoch int64         // connection on which the last note was read
+	known string        // the last note that was read
+	word  string        // that was there before it was read; "": none was
 }
 
 // reading is one reading of the notes, which several wait for.
@@ -65,13 +77,21 @@ const (
 	notesKept = 2000
 	// notesRead is how many notes are read at once.
 	notesRead = 500
+	// moment is for how long a reading is good while there is a crowd: nothing that somebody who waits for a change would
+	// notice, and longer than a reading takes.
+	moment = 5 * time.Millisecond
+	// few is up to how many questions within a moment there is no crowd: 4,000 a second gain less by it than changes lose.
+	few = 20
+	// momentsLife is how long it stands in Redis that moments are taken: far longer than one.
+	momentsLife = time.Second
 )
 
 const (
-	wordName  = "word"
-	notesName = "notes"
-	fieldWho  = "r"
-	fieldNote = "n"
+	wordName    = "word"
+	momentsName = "moments"
+	notesName   = "notes"
+	fieldWho    = "r"
+	fieldNote   = "n"
 )
 
 // keys are what copies are named and sealed by.
@@ -114,7 +134,7 @@ func (k *keys) key(kind copyKind, field, value string) (key copyKey) {
 }
 
 func newShared(conn *redis.Conn) *shared {
-	return &shared{conn: conn, replica: rand.Text(), turn: make(chan struct{}, 1)}
+	return &shared{conn: conn, replica: rand.Text(), turn: make(chan struct{}, 1), few: few, begin: time.Now()}
 }
 
 // name is a copy's key in Redis.
@@ -163,16 +183,24 @@ func (s *shared) tell(ctx context.Context, ks *keys, things []thing) (noteID, er
 	}
 	sealed := ks.seal.Seal(nil, nil, []byte(b.String()), []byte(name))
 	var id string
+	var moments int64
 	err := s.conn.Use(context.WithoutCancel(ctx), func(ctx context.Context, r rueidis.Client) (err error) {
 		answers := r.DoMulti(ctx,
 			r.B().Xadd().Key(name).Maxlen().Almost().Threshold(strconv.Itoa(notesKept)).Id("*").
 				FieldValue().FieldValue(fieldWho, s.replica).FieldValue(fieldNote, rueidis.BinaryString(sealed)).Build(),
-			r.B().Set().Key(s.conn.Key(wordName)).Value(rand.Text()).Build())
+			r.B().Set().Key(s.conn.Key(wordName)).Value(rand.Text()).Build(),
+			r.B().Exists().Key(s.conn.Key(momentsName)).Build())
 		id, err = answers[0].ToString()
-		return errors.Join(err, answers[1].Error())
+		if err = errors.Join(err, answers[1].Error()); err == nil {
+			moments, err = answers[2].AsInt64()
+		}
+		return err
 	})
 	if err != nil {
 		return 0, err
+	}
+	if moments > 0 {
+		pause(context.WithoutCancel(ctx), moment)
 	}
 	return parseNoteID(id)
 }
@@ -206,6 +234,10 @@ func (k *keys) things(name, sealed string) ([]thing, error) {
 // whether copies may serve.
 func (c *Cache) sync(ctx context.Context, ks *keys) bool {
 	s := c.shared
+	s.asked.Add(1)
+	if time.Since(s.begin) < time.Duration(s.until.Load()) {
+		return true
+	}
 	s.mu.Lock()
 	r := s.pending
 	mine := r == nil
@@ -234,15 +266,30 @@ func (c *Cache) sync(ctx context.Context, ks *keys) bool {
 
 func (c *Cache) readNotes(ctx context.Context, ks *keys) bool {
 	s := c.shared
-	epoch := s.conn.Epoch()
-	word, err := s.wordNow(ctx)
+	began, epoch := time.Since(s.begin), s.conn.Epoch()
+	if since := began - s.count; since >= moment {
+		s.crowd = time.Duration(s.asked.Swap(0))*moment > time.Duration(s.few)*since
+		s.count = began
+	}
+	word, err := s.wordNow(ctx, s.crowd)
 	if err != nil {
 		return false
 	}
 	same := epoch == s.epoch && epoch == s.conn.Epoch()
-	if same && word != "" && word == s.word {
-		return true
+	if !same || word == "" || word != s.word {
+		if !c.readFrom(ctx, ks, same, epoch, word) {
+			return false
+		}
 	}
+	if s.crowd {
+		s.until.Store(int64(began + moment))
+	}
+	return true
+}
+
+// readFrom reads the notes after the last one that is known, or everything if some may have been lost since.
+func (c *Cache) readFrom(ctx context.Context, ks *keys, same bool, epoch int64, word string) bool {
+	s := c.shared
 	for same {
 		notes, err := s.notes(ctx)
 		if err != nil {
@@ -265,10 +312,19 @@ func (c *Cache) readNotes(ctx context.Context, ks *keys) bool {
 	return c.catchUp(ctx, s.conn.Epoch())
 }
 
-// wordNow is the word beside the notes; "": there is none.
-func (s *shared) wordNow(ctx context.Context) (word string, err error) {
+// wordNow is the word beside the notes; "": there is none. With moments it says before that they are taken.
+func (s *shared) wordNow(ctx context.Context, moments bool) (word string, err error) {
 	err = s.conn.Use(ctx, func(ctx context.Context, r rueidis.Client) (err error) {
-		word, err = r.Do(ctx, r.B().Get().Key(s.conn.Key(wordName)).Build()).ToString()
+		look := r.B().Get().Key(s.conn.Key(wordName)).Build()
+		if moments {
+			answers := r.DoMulti(ctx, r.B().Set().Key(s.conn.Key(momentsName)).Value("").PxMilliseconds(momentsLife.Milliseconds()).Build(), look)
+			word, err = answers[1].ToString()
+			if failed := answers[0].Error(); failed != nil {
+				return failed
+			}
+		} else {
+			word, err = r.Do(ctx, look).ToString()
+		}
 		if rueidis.IsRedisNil(err) {
 			err = nil
 		}

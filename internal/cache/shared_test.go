@@ -328,3 +328,38 @@ func TestNothingReadable(t *testing.T) {
 		t.Errorf("only %d keys are kept", kept)
 	}
 }
+
+// TestMoments: what one replica has written is read at another at once, also while that one is asked so much that it does
+// not ask Redis each time.
+func TestMoments(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	service, owner := found(t)
+	a := deaf{&counted{Service: service}}
+	writer, reader := replica(t, a, server, 0), replica(t, a, server, 0)
+	reader.Crowd()
+	ctx, cancel := context.WithCancel(t.Context())
+	var crowd sync.WaitGroup
+	for range 4 {
+		crowd.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = reader.User(ctx, owner)
+			}
+		})
+	}
+	defer crowd.Wait()
+	defer cancel()
+	until(t, reader.Moments)
+	const changes = 300
+	for n := range changes {
+		want := account.Person{UserName: "olga@example.com", Email: "olga@example.com", Name: fmt.Sprint("Olga ", n)}
+		if _, err := writer.ChangeUser(t.Context(), owner, account.UserChange{Person: &want}); err != nil {
+			t.Fatal(err)
+		}
+		if u, err := reader.User(t.Context(), owner); err != nil || u.Name != want.Name {
+			t.Fatalf("after change %d: %q %v", n, u.Name, err)
+		}
+	}
+	if !reader.Moments() {
+		t.Error("Redis was asked each time")
+	}
+}

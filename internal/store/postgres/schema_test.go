@@ -18,6 +18,7 @@ import (
 	"github.com/scimbridge/scimbridge/internal/account"
 	"github.com/scimbridge/scimbridge/internal/store/postgres"
 	"github.com/scimbridge/scimbridge/internal/store/postgrestest"
+	"github.com/scimbridge/scimbridge/internal/store/storetest"
 )
 
 // execSQL runs statements behind the program's back.
@@ -114,7 +115,7 @@ func TestFoundTogether(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.New(t)
-	execSQL(t, url, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)")
+	execSQL(t, url, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true); UPDATE schema_reach SET least = 99999")
 	if _, err := postgres.Open(t.Context(), url); !errors.Is(err, postgres.ErrNewer) {
 		t.Errorf("a newer schema: %v", err)
 	}
@@ -292,4 +293,24 @@ func TestLargeGroup(t *testing.T) {
 	lap("removed with their grants")
 	must(t, a.DeleteGroup(t.Context(), res.Group.ID, 0))
 	verify(t, a)
+}
+
+// TestNextSchema: a program works on, and starts, beside one of the next version that has added to every table.
+func TestNextSchema(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.New(t)
+	before := open(t, url)
+	use := func(db *postgres.Database) { // every statement, so that it is prepared
+		storetest.Run(t, func(t testing.TB) account.Store { return db.Account(newID(t)) })
+	}
+	use(before)
+	execSQL(t, url, `DO $$ DECLARE name text; BEGIN
+		FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP
+			EXECUTE format('ALTER TABLE %I ADD COLUMN next text, ADD COLUMN next_too bigint NOT NULL DEFAULT 7', name);
+		END LOOP;
+	END $$;
+	CREATE TABLE of_the_next (id bigint PRIMARY KEY);
+	INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`)
+	use(before)
+	use(open(t, url))
 }

@@ -57,7 +57,7 @@ func syncFile(path string) error {
 }
 
 // Restore puts a backup in the place of the database at path, which must not be in use: ErrLocked. A backup that is
-// damaged or newer than the program (ErrNewer) changes nothing. A database that is there is kept beside it, with
+// damaged or too new for the program (ErrNewer) changes nothing. A database that is there is kept beside it, with
 // suffix after a dot; its name is returned. The chain of the activity log is the caller's to verify.
 func Restore(ctx context.Context, backup, path, suffix string) (old string, err error) {
 	lock, err := lockFile(path + ".lock")
@@ -106,7 +106,7 @@ func setAside(path, suffix string) (old string, err error) {
 	return old, nil
 }
 
-// whole checks that a file is an undamaged database of an account, and not of a newer program.
+// whole checks that a file is an undamaged database of an account, and not of a program that is too new.
 func whole(ctx context.Context, path string) error {
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=rw")
 	if err != nil {
@@ -131,8 +131,10 @@ func whole(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := knows(current, target); err != nil {
-		return err
+	if current > target {
+		if err := reaches(ctx, db, current, target); err != nil {
+			return err
+		}
 	}
 	_, err = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return err

@@ -15,7 +15,7 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// ErrNewer means that a newer version of the program has written the database.
+// ErrNewer means that a newer version of the program has made the tables, and that this one would do something wrong.
 var ErrNewer = errors.New("the database was written by a newer version of scimbridge")
 
 // through opens a database through database/sql, for what is done once: migrations and copies.
@@ -46,16 +46,21 @@ func migrate(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return failure(err)
 	}
-	if err := knows(current, target); err != nil {
-		return err
+	if current > target { // an update was taken back
+		return reaches(ctx, db, current, target)
 	}
 	_, err = p.Up(ctx)
 	return failure(err)
 }
 
-func knows(current, target int64) error {
-	if current > target {
-		return fmt.Errorf("%w (schema %d, this program knows %d). Install that version or a newer one", ErrNewer, current, target)
+// reaches tells whether a program that knows migrations up to target may work with tables of a newer one. ErrNewer.
+func reaches(ctx context.Context, db *sql.DB, current, target int64) error {
+	var least int64
+	if err := db.QueryRowContext(ctx, "SELECT least FROM schema_reach").Scan(&least); err != nil {
+		return failure(err)
+	}
+	if least > target {
+		return fmt.Errorf("%w (schema %d for programs that know %d, this one knows %d). Install that version or a newer one", ErrNewer, current, least, target)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ type request struct {
 // simulator installs what simulates policies, once, in a folder of its own.
 var simulator = sync.OnceValues(func() (string, error) {
 	if _, err := exec.LookPath("npm"); err != nil {
-		return "", fmt.Errorf("no npm in PATH, which brings the simulator of IAM policies; apt-get install nodejs npm: %w", err)
+		return "", fmt.Errorf("no npm in PATH, which brings the simulator of IAM policies; make deploy-packages installs it: %w", err)
 	}
 	dir := filepath.Join(terraformtest.Home(), "iam")
 	if err := os.CopyFS(dir, os.DirFS("iam")); err != nil {

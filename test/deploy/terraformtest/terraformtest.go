@@ -1,8 +1,8 @@
 // Package terraformtest runs Terraform on copies of a folder with the stand-in for hashicorp/aws in the provider's place:
 // no AWS, no `terraform init`, no network.
 //
-// Terraform itself is the program that the variable TERRAFORM names, or the one in PATH; 1.11 or newer. Where no package
-// brings it, `GOBIN=/usr/local/bin go install github.com/hashicorp/terraform@v1.11.4` builds it.
+// Terraform itself is the program that the variable TERRAFORM names, or the one in PATH; 1.11 or newer, from
+// https://developer.hashicorp.com/terraform/install. Go cannot build it from its module, which lacks the modules inside of it.
 package terraformtest
 
 import (
@@ -49,8 +49,7 @@ var prepare = sync.OnceValues(func() (settings [2]string, err error) {
 	program := os.Getenv("TERRAFORM")
 	if program == "" {
 		if program, err = exec.LookPath("terraform"); err != nil {
-			return settings, errors.New("no terraform in PATH and no variable TERRAFORM that names one: install 1.11 or newer, " +
-				"or build it with `GOBIN=/usr/local/bin go install github.com/hashicorp/terraform@v1.11.4`")
+			return settings, errors.New("no terraform in PATH and no variable TERRAFORM that names one: install 1.11 or newer, see https://developer.hashicorp.com/terraform/install")
 		}
 	}
 	build := exec.Command("go", "build", "-o", filepath.Join(home, "terraform-provider-aws"), "github.com/scimbridge/scimbridge/test/deploy/awsprovider")
