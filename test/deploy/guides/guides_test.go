@@ -105,7 +105,7 @@ var pages = map[string]followed{
 		{"another image", "|ghcr.io/scimbridge/scimbridge:v0.1.0|", "|ghcr.io/scimbridge/bridge:v0.1.0|", "502"},
 		{"another plan", "apply ./op-scim.plan", "apply ./scim.plan", "scim.plan"},
 	}},
-	"credentials.md": {deployed, []string{"Apply complete", oneUser, oneUser, "generation", "Apply complete", oneUser}, []change{
+	"credentials.md": {deployed, []string{"Apply complete", oneUser, oneUser, "valid until", "All credentials have ended", "Apply complete", oneUser}, []change{
 		{"no overlap", " --overlap 24h", "", "401"},
 		{"a file elsewhere", "--overlap 24h --out scimsession", "--overlap 24h --out session", "previous"},
 		{"a half of before", "--out scimsession --token-file ~/token-newest", "--out session --token-file ~/token-newest", "401"},
