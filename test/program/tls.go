@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Certificates are files in PEM for a service on 127.0.0.1 and other addresses. Whoever has SSL_CERT_FILE at CA trusts it.
+// Certificates are files in PEM for a service on 127.0.0.1, other addresses, and names below example.com. Whoever has SSL_CERT_FILE at CA trusts it.
 type Certificates struct{ CA, Cert, Key string }
 
 // MakeCertificates makes an authority, and a certificate by it, in a folder; more are further addresses of the service.
@@ -28,7 +28,7 @@ func MakeCertificates(dir string, more ...net.IP) (Certificates, error) {
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Account service of a test"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter,
-		IPAddresses: append([]net.IP{net.IPv4(127, 0, 0, 1)}, more...), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames: []string{"*.example.com"}, IPAddresses: append([]net.IP{net.IPv4(127, 0, 0, 1)}, more...), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	authority, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	key, err2 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

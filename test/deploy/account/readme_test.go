@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scimbridge/scimbridge/test/deploy/terraformtest"
+	"github.com/scimbridge/scimbridge/test/deploy/guide"
 	"github.com/scimbridge/scimbridge/test/program"
 )
 
@@ -60,7 +60,7 @@ func claims(t *testing.T, readme string) []string {
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme := read(t, filepath.Join(folder, "README.md"))
-	terraformtest.ShellBlocks(t, readme)
+	guide.Check(t, readme)
 	if got := claims(t, readme); len(got) > 0 {
 		t.Errorf("it names what is not there: %q", got)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/scimbridge/scimbridge/test/deploy/atmos"
+	"github.com/scimbridge/scimbridge/test/deploy/guide"
 	"github.com/scimbridge/scimbridge/test/deploy/terraformtest"
 )
 
@@ -357,7 +358,7 @@ func run(t *testing.T, dir, name string, args ...string) {
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme := read(t, folder+"/README.md")
-	terraformtest.ShellBlocks(t, readme)
+	guide.Check(t, readme)
 	if got := unknownKeys(t, readme); len(got) > 0 {
 		t.Errorf("the component does not have %q", got)
 	}

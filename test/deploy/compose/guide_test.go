@@ -6,10 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scimbridge/scimbridge/test/deploy/guide"
 )
 
 func TestMain(m *testing.M) {
@@ -22,25 +23,6 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
-}
-
-var block = regexp.MustCompile("(?ms)^```sh test\n(.*?)^```")
-
-// blocks are the commands of a guide that are marked as ones to run.
-func blocks(t *testing.T, path string) string {
-	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all strings.Builder
-	for _, m := range block.FindAllSubmatch(raw, -1) {
-		all.Write(m[1])
-	}
-	if all.Len() == 0 {
-		t.Fatalf("%s has no block that begins with ```sh test", path)
-	}
-	return all.String()
 }
 
 // followed runs a guide's commands in a copy of deploy/docker, on a machine with nothing but a localhost.
@@ -106,7 +88,14 @@ func TestDemo(t *testing.T) {
 		}
 		return dir
 	}
-	script := blocks(t, filepath.Join(from, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(from, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := guide.Script(string(readme))
+	if script == "" {
+		t.Fatal("README.md has no block that begins with ```sh test")
+	}
 	out, err := followed(t, copied(), script)
 	if err != nil {
 		t.Fatalf("following the README: %v\n%s", err, out)

@@ -21,14 +21,19 @@ type Rendered struct {
 	Notes     string
 }
 
-// Render renders the chart in dir for the release "demo" in the namespace "scim", on the Kubernetes of the library. Values that the
-// schema or the templates refuse are an error.
+// Render renders the chart in dir for the release "demo" in the namespace "scim". Values that the schema or the templates refuse are
+// an error.
 func Render(dir string, values map[string]any) (*Rendered, error) {
+	return Install(dir, "demo", "scim", values)
+}
+
+// Install renders the chart in dir for a release in a namespace, on the Kubernetes of the library.
+func Install(dir, release, namespace string, values map[string]any) (*Rendered, error) {
 	chart, err := loader.Load(dir)
 	if err != nil {
 		return nil, err
 	}
-	all, err := chartutil.ToRenderValues(chart, values, chartutil.ReleaseOptions{Name: "demo", Namespace: "scim", IsInstall: true}, nil)
+	all, err := chartutil.ToRenderValues(chart, values, chartutil.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true}, nil)
 	if err != nil {
 		return nil, err
 	}

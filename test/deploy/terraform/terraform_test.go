@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/scimbridge/scimbridge/test/deploy/guide"
 	"github.com/scimbridge/scimbridge/test/deploy/terraformtest"
 )
 
@@ -368,11 +369,11 @@ func TestSessionRolls(t *testing.T) {
 // The guide's commands can be pasted.
 func TestGuide(t *testing.T) {
 	t.Parallel()
-	guide, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(folder, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	terraformtest.ShellBlocks(t, string(guide))
+	guide.Check(t, string(readme))
 }
 
 // golden compares with a file of testdata.

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +60,29 @@ var prepare = sync.OnceValues(func() (settings [2]string, err error) {
 	body := fmt.Sprintf("disable_checkpoint = true\nprovider_installation {\n  dev_overrides {\n    \"hashicorp/aws\" = %q\n  }\n}\n", home)
 	return [2]string{program, rc}, os.WriteFile(rc, []byte(body), 0o600)
 })
+
+// Registry returns settings, as variables, with which Terraform finds the stand-in as if hashicorp/aws came from a registry, so that
+// `terraform init` can be run too; writes is the file for write-only arguments. Terraform's program comes with it.
+func Registry(t *testing.T, writes string) (program string, variables []string) {
+	t.Helper()
+	settings, err := prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	// A version that the modules take; the schema is of it.
+	at := filepath.Join(dir, "registry.terraform.io/hashicorp/aws/6.66.0", runtime.GOOS+"_"+runtime.GOARCH)
+	rc := filepath.Join(dir, "terraformrc")
+	body := fmt.Sprintf("disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", dir)
+	if err := errors.Join(
+		os.MkdirAll(at, 0o755),
+		os.Link(filepath.Join(home, "terraform-provider-aws"), filepath.Join(at, "terraform-provider-aws_v6.66.0")),
+		os.WriteFile(rc, []byte(body), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	return settings[0], []string{"TF_CLI_CONFIG_FILE=" + rc, "TF_IN_AUTOMATION=1", "NO_COLOR=1", "TF_CLI_ARGS=-no-color", "AWSPROVIDER_WRITES=" + writes}
+}
 
 // Dir is a copy of a configuration to run Terraform in.
 type Dir struct {
