@@ -249,6 +249,11 @@ variable "redis_url_secret_arn" {
   type        = string
   description = "ARN of a secret in Secrets Manager with the URL of your own Redis or Valkey, password and all: rediss://:PASSWORD@HOST:6379."
   default     = null
+
+  validation {
+    condition     = var.redis_url_secret_arn == null || can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^:*?]+$", coalesce(var.redis_url_secret_arn, "-")))
+    error_message = "redis_url_secret_arn has to be the whole ARN of one secret: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX, and not the URL itself."
+  }
 }
 
 variable "redis_egress_port" {

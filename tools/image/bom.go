@@ -76,7 +76,7 @@ func (p *platformImage) bom() ([]byte, error) {
 		return nil, fmt.Errorf("this program does not know its own modules; build it with go build or go run")
 	}
 	for _, m := range tool.Deps {
-		if m.Path == "golang.org/x/crypto/x509roots/fallback" {
+		if m.Path == authoritiesModule {
 			list = append(list[:len(list):len(list)], m)
 		}
 	}

@@ -171,6 +171,9 @@ func programFiles(root string, p *program) ([]byte, error) {
 	return a.bytes()
 }
 
+// authoritiesModule is that from which the certificates of authorities are.
+const authoritiesModule = "golang.org/x/crypto/x509roots/fallback"
+
 const docs = "/usr/share/doc/scimbridge"
 
 // licenceFile is what modules call the files that have to go along with what is made of them.
@@ -194,6 +197,13 @@ func (a *archive) licences(root string, p *program) error {
 	}
 	dirs, err := moduleDirs(root)
 	if err != nil {
+		return err
+	}
+	ours, err := moduleDirs(filepath.Join(root, "tools"))
+	if err != nil {
+		return err
+	}
+	if err := a.licencesOf(authoritiesModule, ours[authoritiesModule]); err != nil {
 		return err
 	}
 	for _, m := range p.info.Deps {

@@ -57,14 +57,14 @@ func TestFigures(t *testing.T) {
 	measured, page := string(read(t, filepath.Join(root, "docs/performance.md"))), documents(t)["sizing.md"]
 	for _, f := range []struct{ says, measured string }{
 		{"107 MB with 100,000 people", "**Memory: 107 MB** with 100,000 people"},
-		{"63 MB after a full listing of 1,000 people", "| 1000 | 52 MB | 63 MB |"},
-		{"121 MB of 100,000", "| 100000 | 73 MB | 121 MB |"},
-		{"99 % within 84 ms, 62 MB at most", "| 450 | 0 | 2.9 | 83.9 | 182 | 62 MB |"},
+		{"72 MB after a full listing of 1,000 people", "| 1000 | 62 MB | 72 MB |"},
+		{"107 MB of 100,000", "| 100000 | 63 MB | 107 MB |"},
+		{"99 % within 7 ms, 56 MB at most", "| 15000 | 0 | 3.0 | 6.4 | 82 | 56 MB |"},
 		{"| create a person | 0.34 |", "| create | 1000 | 1856 | 4.02 | 9.24 | 0.803 | 0.339 |"},
 		{"| one person active or not, one member more or less | 0.25 |", "| PATCH active | 100000 | 2168 | 3.43 | 9.23 | 0.648 | 0.251 |"},
 		{"| a page of 100 people | 1.0 |", "| page of 100, first | 1000 | 724 | 10.91 | 21.10 | 2.067 | 1.004 |"},
-		{"1.5 to 2.5 s of CPU, the ones after it 0.4 to 0.7 s", "| copies in memory and Redis | 1 | 10127 | 99.2 % | 6.6 | 2.51 s | 2.01 s |"},
-		{"331 requests a second on 0.25 CPU", "| one | 331 | 0.11 |"},
+		{"1.6 to 2.5 s of CPU, the ones after it 0.4 s", "| copies in memory and Redis | 1 | 10122 | 99.2 % | 3.3 | 2.50 s | 1.95 s |"},
+		{"1,238 requests a second on 0.25 CPU", "| one | 1238 | 0.26 | 0.28 |"},
 		{"1,133 a second", "confirmed per second | 1133 |"},
 	} {
 		if !strings.Contains(page, f.says) || !strings.Contains(measured, f.measured) {

@@ -180,6 +180,7 @@ func TestRefused(t *testing.T) {
 		{"cache", []string{domain, "cache=redis"}, "cache is sidecar, elasticache or external"},
 		{"external without URL", []string{domain, "cache=external"}, "redis_url_secret_arn belong together"},
 		{"URL without external", []string{domain, "redis_url_secret_arn=" + secretARN + "redis-AbCdEf"}, "redis_url_secret_arn belong together"},
+		{"URL for its secret", []string{domain, "cache=external", "redis_url_secret_arn=rediss://:word@redis.example.com:6379"}, "redis_url_secret_arn has to be the whole ARN of one secret"},
 		{"replicas beside a sidecar", []string{domain, "replicas=2"}, "Several replicas need a cache that they share"},
 		{"scaling beside a sidecar", []string{domain, "max_replicas=2"}, "Several replicas need a cache that they share"},
 		{"no replicas", []string{domain, "replicas=0"}, "replicas has to be a whole number, 1 or more"},
