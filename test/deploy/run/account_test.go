@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -23,6 +25,7 @@ import (
 type account struct {
 	t       *testing.T
 	binary  string
+	dir     string
 	data    string
 	ca      string // file
 	session []byte
@@ -33,7 +36,7 @@ type account struct {
 func newAccount(t *testing.T, binary string, at netip.Addr) *account {
 	t.Helper()
 	dir := t.TempDir()
-	a := &account{t: t, binary: binary, data: filepath.Join(dir, "data")}
+	a := &account{t: t, binary: binary, dir: dir, data: filepath.Join(dir, "data")}
 	certs, err := program.MakeCertificates(dir, at.AsSlice())
 	must(t, err)
 	a.ca = certs.CA
@@ -77,6 +80,7 @@ func (a *account) run(args ...string) string {
 	a.t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.Command(a.binary, args...)
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+a.ca)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		a.t.Fatalf("%q: %v\n%s", args, err, errs.String())
@@ -89,6 +93,37 @@ func (a *account) people() int {
 	a.t.Helper()
 	const title, owner = 1, 1
 	return strings.Count(a.run("account", "people", "--data", a.data), "\n") - title - owner
+}
+
+// link waits for that of somebody's invitation, which a bridge makes.
+func (a *account) link(email string) (link string) {
+	a.t.Helper()
+	comes(a.t, "a link for "+email, func() error {
+		for line := range strings.Lines(a.run("account", "outbox", "--data", a.data)) { // address, end, link
+			if fields := strings.Fields(line); len(fields) == 3 && fields[0] == email {
+				link = fields[2]
+				return nil
+			}
+		}
+		return errors.New("it is not in the outbox")
+	})
+	return link
+}
+
+// joins is what a person does who has been handed a link.
+func (a *account) joins(email, link string) {
+	a.t.Helper()
+	password := filepath.Join(a.dir, email+" password")
+	must(a.t, os.WriteFile(password, []byte("correct horse battery staple\n"), 0o600))
+	a.run("account", "join", link, "--kit", filepath.Join(a.dir, email+" kit"), "--password-file", password)
+}
+
+// state is a person's.
+func (a *account) state(name string) string {
+	a.t.Helper()
+	var p struct{ State string }
+	must(a.t, json.Unmarshal([]byte(a.run("account", "show", "--data", a.data, "--json", name)), &p))
+	return p.State
 }
 
 func (a *account) waits(url string) {

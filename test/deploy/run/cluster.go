@@ -48,6 +48,7 @@ type Task struct {
 	Began   time.Time            // when it was asked for
 	Started map[string]time.Time // containers, by name
 	well    map[string]bool      // those whose health check has been content once
+	ended   map[string]bool      // those that others waited for, and that have ended with 0
 	cluster *Cluster
 }
 
@@ -57,7 +58,7 @@ func (c *Cluster) Start(ctx context.Context, d Definition) (*Task, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	t := &Task{Definition: d, ID: fmt.Sprintf("%016x", rand.Uint64()), Began: time.Now(), Started: map[string]time.Time{}, well: map[string]bool{}, cluster: c} //nolint:gosec // a name
+	t := &Task{Definition: d, ID: fmt.Sprintf("%016x", rand.Uint64()), Began: time.Now(), Started: map[string]time.Time{}, well: map[string]bool{}, ended: map[string]bool{}, cluster: c} //nolint:gosec // a name
 	values, err := t.secrets()
 	if err != nil {
 		return nil, err
@@ -122,15 +123,27 @@ func (t *Task) name(c *Container) string { return t.ID + "-" + c.Name }
 // start waits for what a container depends on, and starts it.
 func (t *Task) start(ctx context.Context, c *Container, secrets []string) error {
 	for _, dep := range c.DependsOn {
-		if dep.Condition == "HEALTHY" {
-			if err := t.healthy(ctx, t.Container(dep.Container)); err != nil {
-				return err
-			}
+		var err error
+		switch dep.Condition {
+		case "HEALTHY":
+			err = t.healthy(ctx, t.Container(dep.Container))
+		case "SUCCESS":
+			err = t.succeeds(ctx, t.Container(dep.Container), c)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	args := append([]string{"create", "--pull", "never", "--pod", t.ID, "--name", t.name(c), "--log-driver", "k8s-file"}, c.flags()...)
 	if t.cluster.Authorities != "" {
 		args = append(args, "--volume", t.cluster.Authorities+":/etc/ssl/certs/ca-certificates.crt:ro")
+	}
+	for _, m := range c.MountPoints {
+		volume, err := t.mount(ctx, c, m)
+		if err != nil {
+			return err
+		}
+		args = append(args, "--volume", volume)
 	}
 	for _, s := range secrets { // by podman's environment, so that no list of processes shows them
 		name, _, _ := strings.Cut(s, "=")
@@ -204,6 +217,30 @@ func (c *Container) stopTimeout() int {
 		return c.StopTimeout
 	}
 	return usual
+}
+
+// succeeds waits until a container that another one waits for has ended with 0, as long as its startTimeout allows.
+func (t *Task) succeeds(ctx context.Context, c, waits *Container) error {
+	if t.ended[c.Name] {
+		return nil
+	}
+	const usual = 180 // seconds, on Fargate
+	limit := usual
+	if c.StartTimeout > 0 {
+		limit = c.StartTimeout
+	}
+	within, cancel := context.WithTimeout(ctx, time.Duration(limit)*time.Second)
+	defer cancel()
+	out, err := t.podman(within, "wait", t.name(c))
+	if err != nil {
+		return fmt.Errorf("%s waits for the end of %s, for %d s at most: %w", waits.Name, c.Name, limit, err)
+	}
+	if code := strings.TrimSpace(out); code != "0" {
+		return fmt.Errorf("failed to resolve container ordering dependency [%s] for target [%s] as dependency did not exit successfully, but with %s:\n%s", c.Name, waits.Name, code, t.Log(ctx, c.Name))
+	}
+	t.ended[c.Name] = true
+	t.cluster.Say("%6.2f s  %s has ended with 0", time.Since(t.Began).Seconds(), c.Name)
+	return nil
 }
 
 // healthy asks a container's health check until it is content, as long as its numbers allow.
@@ -299,6 +336,9 @@ func (t *Task) Stop(ctx context.Context) ([]Stopped, error) {
 	var list []Stopped
 	for i := range order {
 		c := t.Container(order[len(order)-1-i])
+		if t.ended[c.Name] {
+			continue
+		}
 		begin := time.Now()
 		if _, err := t.podman(ctx, "stop", "--time", strconv.Itoa(c.stopTimeout()), t.name(c)); err != nil {
 			return list, err
@@ -317,8 +357,8 @@ func (t *Task) Stop(ctx context.Context) ([]Stopped, error) {
 	return list, nil
 }
 
-// Remove ends whatever still runs, and forgets the task and its log.
+// Remove ends whatever still runs, and forgets the task, its log and its volumes.
 func (t *Task) Remove() error {
 	_, err := t.podman(context.Background(), "pod", "rm", "--force", "--time", "0", t.ID)
-	return errors.Join(err, t.cluster.Subnet.detach(t.Interface))
+	return errors.Join(err, t.cluster.Subnet.detach(t.Interface), os.RemoveAll(t.cluster.engine.volumes(t.ID)))
 }

@@ -1,11 +1,11 @@
 // Package run runs a rendered ECS task definition as Fargate would, as far as a machine without AWS can: its containers
-// in one podman pod with a network of its own, each with exactly the environment, secrets, user, root, capabilities, limits,
-// health check and dependencies that it has there; a balancer in front that asks the target group's path; a service that
+// in one podman pod with a network of its own, each with exactly the environment, secrets, user, root, volumes, capabilities,
+// limits, health check and dependencies that it has there; a balancer in front that asks the target group's path; a service that
 // rolls from one definition to the next.
 //
 // What is not as on AWS it says in its transcript: no registry is asked (images are put in place beforehand), secrets are
-// whatever the caller says, logs are read from podman, and health checks are asked more often than they say, so that
-// nobody waits for their intervals.
+// whatever the caller says, volumes are folders of this machine, logs are read from podman, and health checks are asked more
+// often than they say, so that nobody waits for their intervals.
 package run
 
 import (
@@ -20,6 +20,7 @@ import (
 type Definition struct {
 	CPU        int // units, 1,024 of them a virtual CPU
 	Memory     int // MiB
+	Volumes    []string
 	Containers []Container
 }
 
@@ -49,9 +50,9 @@ type Container struct {
 	RestartPolicy          *RestartPolicy    `json:"restartPolicy"`
 	DockerLabels           map[string]string `json:"dockerLabels"`
 	VersionConsistency     string            `json:"versionConsistency"`
+	MountPoints            []MountPoint      `json:"mountPoints"`
 
 	// Terraform renders these empty; filled they are refused.
-	MountPoints    []json.RawMessage `json:"mountPoints"`
 	VolumesFrom    []json.RawMessage `json:"volumesFrom"`
 	SystemControls []json.RawMessage `json:"systemControls"`
 	Ulimits        []json.RawMessage `json:"ulimits"`
@@ -60,7 +61,14 @@ type Container struct {
 // Dependency is what has to be before a container starts.
 type Dependency struct {
 	Container string `json:"containerName"`
-	Condition string `json:"condition"` // START or HEALTHY
+	Condition string `json:"condition"` // START, HEALTHY or SUCCESS: it has ended with 0
+}
+
+// MountPoint is where a container has a volume of the task.
+type MountPoint struct {
+	Volume   string `json:"sourceVolume"`
+	Path     string `json:"containerPath"`
+	ReadOnly bool   `json:"readOnly"`
 }
 
 // PortMapping is a port that the task's address has.
@@ -115,9 +123,9 @@ type RestartPolicy struct {
 	IgnoredExitCodes []int `json:"ignoredExitCodes"`
 }
 
-// Load reads a file with the rendered containerDefinitions of a task of so many CPU units and MiB.
-func Load(path string, cpu, memory int) (Definition, error) {
-	d := Definition{CPU: cpu, Memory: memory}
+// Load reads a file with the rendered containerDefinitions of a task of so many CPU units and MiB, and with these volumes.
+func Load(path string, cpu, memory int, volumes ...string) (Definition, error) {
+	d := Definition{CPU: cpu, Memory: memory, Volumes: volumes}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return d, err
@@ -133,9 +141,14 @@ func Load(path string, cpu, memory int) (Definition, error) {
 // check refuses what would not be honoured.
 func (d Definition) check() error {
 	for _, c := range d.Containers {
-		for what, list := range map[string][]json.RawMessage{"mountPoints": c.MountPoints, "volumesFrom": c.VolumesFrom, "systemControls": c.SystemControls, "ulimits": c.Ulimits} {
+		for what, list := range map[string][]json.RawMessage{"volumesFrom": c.VolumesFrom, "systemControls": c.SystemControls, "ulimits": c.Ulimits} {
 			if len(list) > 0 {
 				return fmt.Errorf("container %s: this runner does not know %s", c.Name, what)
+			}
+		}
+		for _, m := range c.MountPoints {
+			if !slices.Contains(d.Volumes, m.Volume) {
+				return fmt.Errorf("container %s mounts %q, which is no volume of the task", c.Name, m.Volume)
 			}
 		}
 		for _, dep := range c.DependsOn {
@@ -145,7 +158,9 @@ func (d Definition) check() error {
 				return fmt.Errorf("container %s depends on %s, which is not there", c.Name, dep.Container)
 			case dep.Condition == "HEALTHY" && other.HealthCheck == nil:
 				return fmt.Errorf("container %s waits for the health of %s, which has no health check", c.Name, dep.Container)
-			case dep.Condition != "HEALTHY" && dep.Condition != "START":
+			case dep.Condition == "SUCCESS" && other.essential():
+				return fmt.Errorf("container %s waits for the end of %s, with which the task ends", c.Name, dep.Container)
+			case !slices.Contains([]string{"START", "HEALTHY", "SUCCESS"}, dep.Condition):
 				return fmt.Errorf("container %s: this runner does not know the condition %q", c.Name, dep.Condition)
 			}
 		}
@@ -193,6 +208,8 @@ func (d Definition) Clone() Definition {
 	}
 	return c
 }
+
+func (c *Container) essential() bool { return c.Essential == nil || *c.Essential }
 
 // stream is the name of a container's log stream in a task.
 func (c *Container) stream(task string) string {

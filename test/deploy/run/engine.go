@@ -33,6 +33,9 @@ func newEngine() (*engine, error) {
 
 func (e *engine) config() string { return filepath.Join(e.dir, "containers.conf") }
 
+// volumes is where those of a task are.
+func (e *engine) volumes(task string) string { return filepath.Join(e.dir, "volumes", task) }
+
 // Close ends all containers and deletes everything.
 func (e *engine) Close() error {
 	_, err := e.podman(context.Background(), "", nil, "pod", "rm", "--all", "--force", "--time", "0")

@@ -31,7 +31,8 @@ exec "$@"
 `
 
 // Redis writes an OCI layout with the machine's own Redis or Valkey under the names of both, as a stand-in for their images
-// where no registry is to be had: the same commands with the same flags, a shell and grep for health checks, nothing else.
+// where no registry is to be had: the same commands with the same flags, a shell and grep for health checks, the same volume
+// /data of user 999 and group 1000, nothing else.
 func Redis(dir, tag string) error {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -67,7 +68,7 @@ func Redis(dir, tag string) error {
 	c.OS, c.Architecture = "linux", runtime.GOARCH
 	c.Config = v1.Config{
 		Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"valkey-server"}, WorkingDir: "/data",
-		Env: []string{"PATH=/usr/local/bin:/bin"},
+		Env: []string{"PATH=/usr/local/bin:/bin"}, Volumes: map[string]struct{}{"/data": {}},
 	}
 	if img, err = mutate.ConfigFile(img, c); err != nil {
 		return err

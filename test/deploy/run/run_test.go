@@ -24,9 +24,10 @@ import (
 	"github.com/scimbridge/scimbridge/test/idp"
 )
 
-// What deploy/aws-ecsfargate-terraform renders, without any variable but those that have no default.
+// What deploy/aws-ecsfargate-terraform renders, without any variable but those that have no default, and for a start unlocked.
 const (
 	definition = "../terraform/testdata/task.json"
+	unattended = "../terraform/testdata/unattended.json"
 	taskCPU    = 256
 	taskMemory = 1024
 	bridge     = "op_scim_bridge"
@@ -40,6 +41,7 @@ type site struct {
 	*run.Service
 	account  *account
 	rendered run.Definition
+	unlocked run.Definition    // as rendered, and starts unlocked
 	secrets  map[string]string // by valueFrom
 	image    v1.Image
 }
@@ -50,6 +52,8 @@ func newSite(t *testing.T) *site {
 	s := &site{t: t}
 	var err error
 	s.rendered, err = run.Load(definition, taskCPU, taskMemory)
+	must(t, err)
+	s.unlocked, err = run.Load(unattended, taskCPU, taskMemory, "unlock")
 	must(t, err)
 	cluster, err := run.NewCluster(say)
 	must(t, err)
@@ -64,7 +68,7 @@ func newSite(t *testing.T) *site {
 	say("%s stands for %s, with digest %s", built.Tag, s.rendered.Container(bridge).Image, built.Digest)
 	must(t, run.Redis(filepath.Join(dir, "redis"), "stand-in"))
 	must(t, cluster.Store(filepath.Join(dir, "redis"), "stand-in", s.rendered.Container("redis").Image))
-	say("this machine's own Redis stands for %s", s.rendered.Container("redis").Image)
+	say("this machine's own Redis stands for %s, in an image with a shell and the volume /data of 999:1000, as that one's Dockerfile has it", s.rendered.Container("redis").Image)
 	must(t, image.Unpack(s.image, filepath.Join(dir, "unpacked")))
 	s.account = newAccount(t, filepath.Join(dir, "unpacked", "op-scim", "op-scim"), cluster.Subnet.Gateway)
 	cluster.Authorities = s.account.ca
@@ -76,6 +80,7 @@ func newSite(t *testing.T) *site {
 			s.secrets[secret.ValueFrom] = base64.StdEncoding.EncodeToString(s.account.session)
 		}
 	}
+	s.secrets[s.unlocked.Container("unlock").Secrets[0].ValueFrom] = s.account.token
 	cluster.Secret = func(from string) (string, error) {
 		if value, ok := s.secrets[from]; ok {
 			return value, nil
@@ -126,10 +131,12 @@ func (s *site) becomes(want string) {
 	s.Say("         the bridge is %s", want)
 }
 
-// TestAsECS runs what Terraform renders: from nothing to an unlocked bridge that an identity provider uses, and on to
-// a newer image while requests go on. Read its transcript with -v.
+// TestAsECS runs what Terraform renders: a bridge that starts unlocked by itself; then, with the defaults, from nothing to
+// an unlocked bridge that an identity provider uses, and on to a newer image while requests go on. Read its transcript
+// with -v.
 func TestAsECS(t *testing.T) {
 	s := newSite(t)
+	s.unattended()
 	_, err := s.Deploy(t.Context(), s.rendered)
 	must(t, err)
 	for _, c := range s.rendered.Containers {
@@ -465,8 +472,14 @@ func TestLoad(t *testing.T) {
 	good, err := os.ReadFile(definition)
 	must(t, err)
 	for want, change := range map[string]func(bridge, redis map[string]any){
-		`unknown field "restart"`:   func(_, redis map[string]any) { redis["restart"] = "always" },
-		"does not know mountPoints": func(bridge, _ map[string]any) { bridge["mountPoints"] = []any{map[string]any{}} },
+		`unknown field "restart"`: func(_, redis map[string]any) { redis["restart"] = "always" },
+		"does not know ulimits":   func(bridge, _ map[string]any) { bridge["ulimits"] = []any{map[string]any{}} },
+		`"data", which is no volume`: func(_, redis map[string]any) {
+			redis["mountPoints"] = []any{map[string]any{"sourceVolume": "data", "containerPath": "/data"}}
+		},
+		"with which the task ends": func(bridge, _ map[string]any) {
+			bridge["dependsOn"] = []any{map[string]any{"containerName": "redis", "condition": "SUCCESS"}}
+		},
 		"which is not there":        func(_, redis map[string]any) { redis["name"] = "cache" },
 		"which has no health check": func(_, redis map[string]any) { delete(redis, "healthCheck") },
 		`the condition "COMPLETE"`: func(bridge, _ map[string]any) {

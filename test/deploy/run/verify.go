@@ -27,6 +27,7 @@ func (t *Task) Verify(ctx context.Context, c *Container) []string {
 		{verifyIdentity, first},
 		{verifyIdentity, program},
 		{verifyRoot, program},
+		{verifyVolumes, program},
 		{verifyMemory, program},
 		{verifyEnvironment, first}, // Redis writes its title over its own
 	} {
@@ -125,19 +126,51 @@ func verifyEnvironment(c *Container, proc string) (problems []string, err error)
 
 // verifyRoot compares whether the root can be written.
 func verifyRoot(c *Container, proc string) ([]string, error) {
+	readOnly, err := mounts(proc)
+	if err != nil {
+		return nil, err
+	}
+	ro, ok := readOnly["/"]
+	if !ok {
+		return nil, fmt.Errorf("%s: no root among its mounts", c.Name)
+	}
+	if ro != c.ReadonlyRootFilesystem {
+		return []string{fmt.Sprintf("%s: that its root is read-only is %t, want %t", c.Name, ro, c.ReadonlyRootFilesystem)}, nil
+	}
+	return nil, nil
+}
+
+// verifyVolumes compares where volumes are, and whether they can be written.
+func verifyVolumes(c *Container, proc string) (problems []string, err error) {
+	readOnly, err := mounts(proc)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range c.MountPoints {
+		ro, ok := readOnly[m.Path]
+		switch {
+		case !ok:
+			problems = append(problems, fmt.Sprintf("%s: no volume is at %s", c.Name, m.Path))
+		case ro != m.ReadOnly:
+			problems = append(problems, fmt.Sprintf("%s: that %s is read-only is %t, want %t", c.Name, m.Path, ro, m.ReadOnly))
+		}
+	}
+	return problems, nil
+}
+
+// mounts are a process's, by place, and whether each is read-only.
+func mounts(proc string) (map[string]bool, error) {
 	text, err := os.ReadFile(filepath.Join(proc, "mounts"))
 	if err != nil {
 		return nil, err
 	}
+	readOnly := map[string]bool{}
 	for line := range strings.Lines(string(text)) { // device, place, type, options
-		if f := strings.Fields(line); len(f) > 3 && f[1] == "/" {
-			if ro := slices.Contains(strings.Split(f[3], ","), "ro"); ro != c.ReadonlyRootFilesystem {
-				return []string{fmt.Sprintf("%s: that its root is read-only is %t, want %t", c.Name, ro, c.ReadonlyRootFilesystem)}, nil
-			}
-			return nil, nil
+		if f := strings.Fields(line); len(f) > 3 {
+			readOnly[f[1]] = slices.Contains(strings.Split(f[3], ","), "ro")
 		}
 	}
-	return nil, fmt.Errorf("%s: no root among its mounts", c.Name)
+	return readOnly, nil
 }
 
 // verifyMemory compares the limit of memory.

@@ -53,7 +53,17 @@ func TestTask(t *testing.T) {
 // The definition as a whole, which the test that runs the task as ECS would reads as well.
 func TestTaskGolden(t *testing.T) {
 	t.Parallel()
-	s := apply(t, deployment(t), "defaults")
+	for variant, file := range map[string]string{"defaults": "task.json", "unattended": "unattended.json"} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			golden(t, file, rendered(t, apply(t, deployment(t), variant)))
+		})
+	}
+}
+
+// rendered are the container definitions, without what AWS makes up, which differs from run to run.
+func rendered(t *testing.T, s *terraformtest.State) string {
+	t.Helper()
 	var definitions any
 	if err := json.Unmarshal([]byte(s.One(t, taskAddress).Text("container_definitions")), &definitions); err != nil {
 		t.Fatal(err)
@@ -62,14 +72,13 @@ func TestTaskGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What AWS makes up differs from run to run.
 	stable := regexp.MustCompile(`op-scim-bridge[0-9]{26}(-[0-9a-f]{6})?`).ReplaceAllStringFunc(string(body), func(m string) string {
 		if strings.Contains(m[len("op-scim-bridge"):], "-") {
 			return "op-scim-bridge-AbCdEf"
 		}
 		return "op-scim-bridge"
 	})
-	golden(t, "task.json", stable+"\n")
+	return stable + "\n"
 }
 
 // drain is how many seconds the bridge takes to stop at most: two in which it still takes requests, and twenty for those under way.
