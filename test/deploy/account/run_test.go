@@ -1,10 +1,10 @@
 package account_test
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -14,76 +14,65 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scimbridge/scimbridge/internal/store/postgrestest"
+	"github.com/scimbridge/scimbridge/test/deploy/image"
+	"github.com/scimbridge/scimbridge/test/deploy/run"
 	"github.com/scimbridge/scimbridge/test/deploy/taskdef"
 	"github.com/scimbridge/scimbridge/test/deploy/terraformtest"
 	"github.com/scimbridge/scimbridge/test/program"
 )
 
-// The program starts with what the task gives it, at a database that is reached as RDS is: by TLS, with a certificate of an
-// authority that no system knows, and with the password that Terraform wrote. Then an owner makes the account through a
-// tunnel, as the README says, and the service has it without being started anew.
+// The task runs as ECS would run it, at a database that is reached as RDS is: by TLS, with a certificate of an authority
+// that no system knows, and with the password that Terraform wrote. Then an owner makes the account through a tunnel, as
+// the README says, and the service has it without being started anew.
 func TestRun(t *testing.T) {
 	t.Parallel()
+	say := func(format string, args ...any) { fmt.Fprintf(t.Output(), format+"\n", args...) }
+	cluster, err := run.NewCluster(say)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	dir := t.TempDir()
-	certificates, err := program.MakeCertificates(dir)
+	gateway := net.IP(cluster.Subnet.Gateway.AsSlice())
+	certificates, err := program.MakeCertificates(dir, gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := terraformtest.Copy(t, folder)
 	d.Write(t, "rds-ca.pem", read(t, certificates.CA))
-	def, err := taskdef.Parse(d.Apply(t, domain).One(t, task).Values)
-	if err != nil {
-		t.Fatal(err)
-	}
+	definition := rendered(t, d.Apply(t, domain))
+	images(t, cluster, definition)
 	written := d.Written(t)
 	password, _ := written[len(written)-1].Values["password_wo"].(string)
-	database := front(t, certificates, password)
+	cluster.Secret = func(string) (string, error) { return password, nil } // the only one of this definition
+	database := front(t, gateway, certificates, password)
+	reached := at(t, definition, database)
 
-	// The container that writes files, with its own command, in another folder.
-	writer, _ := def.Container("files")
-	mounted := filepath.Join(dir, "data")
-	if err := os.Mkdir(mounted, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(writer.EntryPoint[0], append(writer.EntryPoint[1:], strings.ReplaceAll(writer.Command[0], "/data", mounted))...)
-	cmd.Env = []string{*writer.Environment[0].Name + "=" + *writer.Environment[0].Value}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-
-	c, _ := def.Container("account")
-	listen, err := program.Address()
+	running, err := cluster.Start(t.Context(), definition)
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := []string{"PGPASSWORD=" + password}
-	var databaseURL string
-	for _, e := range c.Environment {
-		switch *e.Name {
-		case "OP_ACCOUNT_LISTEN":
-			env = append(env, *e.Name+"="+listen)
-		case "OP_DATABASE_URL":
-			u, err := url.Parse(strings.ReplaceAll(*e.Value, *c.MountPoints[0].ContainerPath, mounted))
-			if err != nil {
-				t.Fatal(err)
-			}
-			u.Host = database
-			databaseURL = u.String()
-			env = append(env, *e.Name+"="+databaseURL)
-		default:
-			env = append(env, *e.Name+"="+*e.Value)
-		}
+	for _, p := range running.Verify(t.Context(), definition.Container("account")) {
+		t.Error(p)
 	}
-	p := program.Launch(t, env, c.Command...)
-	healthy(t, p, "http://"+listen)
+	balancer := run.NewBalancer(run.TargetGroup{Port: 3003, Path: "/ready", Matcher: "200"})
+	t.Cleanup(balancer.Close)
+	if err := balancer.Healthy(t.Context(), running); err != nil {
+		t.Error(err)
+	}
+	say("         the balancer finds it healthy: /ready answers 200")
 
 	// As in the README, from the machine of the owner.
-	owner := []string{"PGPASSWORD=" + password, "OP_DATABASE_URL=" + strings.Replace(databaseURL, "verify-full", "verify-ca", 1)}
+	reached = strings.ReplaceAll(reached, definition.Container("account").MountPoints[0].Path+"/rds-ca.pem", certificates.CA)
+	owner := []string{"PGPASSWORD=" + password, "OP_DATABASE_URL=" + strings.Replace(reached, "verify-full", "verify-ca", 1)}
 	if err := os.WriteFile(filepath.Join(dir, "password"), []byte("correct horse battery staple\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -95,23 +84,104 @@ func TestRun(t *testing.T) {
 	if out, err := scimbridge(t, dir, owner, "account", "people"); err != nil || !strings.Contains(out, "ann@example.com") {
 		t.Errorf("account people: %v: %s", err, out)
 	}
-	p.Stop()
+	stopped, err := running.Stop(t.Context())
+	if err != nil || len(stopped) != 1 || stopped[0].Code != 0 {
+		t.Errorf("stopped: %+v, %v", stopped, err)
+	}
+	if t.Failed() {
+		t.Log(running.Log(t.Context(), "account"))
+	}
+	if err := running.Remove(); err != nil {
+		t.Error(err)
+	}
 
-	// Neither a server with another certificate, nor one that the password does not open.
+	// Neither one that the password does not open, nor a server with another certificate, nor without the files.
+	if out, err := scimbridge(t, dir, []string{"PGPASSWORD=wrong", "OP_DATABASE_URL=" + reached}, "account", "people"); err == nil {
+		t.Errorf("a wrong password opens the database: %s", out)
+	}
 	other := filepath.Join(dir, "other")
 	if err := os.Mkdir(other, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	impostor, err := program.MakeCertificates(other)
+	impostor, err := program.MakeCertificates(other, gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := scimbridge(t, dir, []string{"PGPASSWORD=" + password, "OP_DATABASE_URL=" + strings.Replace(databaseURL, database, front(t, impostor, password), 1)}, "account", "people"); err == nil || !strings.Contains(out, "certificate") {
-		t.Errorf("a database with another certificate: %v: %s", err, out)
+	for _, m := range []struct {
+		name, want string
+		change     func(d *run.Definition)
+	}{
+		{"a database with another certificate", "certificate signed by unknown authority", func(d *run.Definition) { at(t, *d, front(t, gateway, impostor, password)) }},
+		{"no certificates", "open /run/files/rds-ca.pem: no such file or directory", func(d *run.Definition) { d.Container("files").Command = []string{"true"} }},
+		{"a volume that is root's", "failed to resolve container ordering dependency [files] for target [account]", func(d *run.Definition) {
+			c := d.Container("files")
+			c.MountPoints[0].Path, c.Command[0] = "/out", strings.ReplaceAll(c.Command[0], "/data", "/out")
+		}},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			d := definition.Clone()
+			h := d.Container("account").HealthCheck
+			h.StartPeriod, h.Interval = 0, 2 // it waits for a database that it cannot use, and its log says why
+			m.change(&d)
+			if _, err := cluster.Start(t.Context(), d); err == nil || !strings.Contains(err.Error(), m.want) {
+				t.Errorf("error %v, want %q", err, m.want)
+			}
+		})
 	}
-	if out, err := scimbridge(t, dir, []string{"PGPASSWORD=wrong", "OP_DATABASE_URL=" + databaseURL}, "account", "people"); err == nil {
-		t.Errorf("a wrong password opens the database: %s", out)
+}
+
+// rendered is the task definition of a state.
+func rendered(t *testing.T, s *terraformtest.State) run.Definition {
+	t.Helper()
+	values := s.One(t, task).Values
+	def, err := taskdef.Parse(values)
+	if err != nil {
+		t.Fatal(err)
 	}
+	path := filepath.Join(t.TempDir(), "task.json")
+	if err := os.WriteFile(path, []byte(values["container_definitions"].(string)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := run.Load(path, def.CPU, def.Memory, def.Volumes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// images puts the product's own in place, and what stands for Valkey's, whose shell writes the files.
+func images(t *testing.T, c *run.Cluster, d run.Definition) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := image.Build(dir); err != nil {
+		t.Fatal(err)
+	}
+	built, err := image.Open(filepath.Join(dir, "image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		c.Store(filepath.Join(dir, "image"), built.Tag, d.Container("account").Image),
+		run.Redis(filepath.Join(dir, "redis"), "stand-in"),
+		c.Store(filepath.Join(dir, "redis"), "stand-in", d.Container("files").Image),
+	); err != nil {
+		t.Fatal(err)
+	}
+	c.Say("%s stands for %s; an image with this machine's own shell and the volume /data of 999:1000 for %s", built.Tag, d.Container("account").Image, d.Container("files").Image)
+}
+
+// at has the service look for its database at an address of this machine instead of RDS's, and returns the URL of it.
+func at(t *testing.T, d run.Definition, address string) string {
+	t.Helper()
+	list := d.Container("account").Environment
+	i := slices.IndexFunc(list, func(v run.Variable) bool { return v.Name == "OP_DATABASE_URL" })
+	u, err := url.Parse(list[i].Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = address
+	list[i].Value = u.String()
+	return list[i].Value
 }
 
 func scimbridge(t *testing.T, dir string, env []string, args ...string) (string, error) {
@@ -122,25 +192,8 @@ func scimbridge(t *testing.T, dir string, env []string, args ...string) (string,
 	return string(out), err
 }
 
-// healthy waits as ECS does, with the program's own check.
-func healthy(t *testing.T, p *program.Process, base string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
-	defer cancel()
-	for {
-		if _, err := scimbridge(t, ".", nil, "healthcheck", base); err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("it did not become healthy:\n%s", p.Log())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
 // front is a real PostgreSQL behind what speaks TLS and asks for a password, as RDS does.
-func front(t *testing.T, files program.Certificates, password string) string {
+func front(t *testing.T, address net.IP, files program.Certificates, password string) string {
 	t.Helper()
 	server := postgrestest.Start(t, postgrestest.Options{})
 	c, err := pgx.Connect(t.Context(), server.URL("postgres"))
@@ -159,7 +212,7 @@ func front(t *testing.T, files program.Certificates, password string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(address.String(), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

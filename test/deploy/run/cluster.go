@@ -264,7 +264,7 @@ func (t *Task) healthy(ctx context.Context, c *Container) error {
 			return fmt.Errorf("EssentialContainerExited: %s has ended:\n%s", c.Name, t.Log(ctx, c.Name))
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("task failed container health checks: %s: %w", c.Name, err)
+			return fmt.Errorf("task failed container health checks: %s: %w:\n%s", c.Name, err, t.Log(ctx, c.Name))
 		}
 	}
 }
