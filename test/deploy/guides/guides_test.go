@@ -34,8 +34,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	terraformtest.Main(m)
+	terraformtest.Main(tests{m})
 }
+
+// tests are the package's, run with the program built once for all of them.
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int { return program.Main(t.m) }
 
 // founded is what a page presupposes that begins with an account: one that is served, with its owner's kit.
 const founded = `
