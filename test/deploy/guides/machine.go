@@ -188,19 +188,26 @@ func (m machine) stop(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(os.Remove(m.file(name+".pid")), syscall.Kill(pid, syscall.SIGKILL)); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := os.Remove(m.file(name + ".pid")); err != nil {
 		return err
 	}
-	for syscall.Kill(pid, 0) == nil && !zombie(pid) {
-		time.Sleep(time.Millisecond)
+	// It becomes readable when all threads have ended, and with them what they held, such as a port.
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
 	}
-	return nil
-}
-
-// zombie tells whether a process has ended and nobody has asked how.
-func zombie(pid int) bool {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err != nil || strings.Contains(string(raw), ") Z ")
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	for {
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); !errors.Is(err, unix.EINTR) { //nolint:gosec // small
+			return err
+		}
+	}
 }
 
 // bridge runs an image as the bridge, with an environment. One that is not ours is not run: it is noted that it would be.
