@@ -154,7 +154,7 @@ func (s *site) prepare(ctx context.Context) {
 // overload is how many times more the machine has to do than these tests are laid out for, 1 if not more. Then everything
 // takes longer, and what does not answer in time is not broken.
 func overload() float64 {
-	const each = 4 // that want to run, for a processor
+	const each = 2 // that want to run, for a processor
 	raw, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return 1
