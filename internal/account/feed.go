@@ -32,7 +32,7 @@ type Feed struct {
 // Changes waits for entries after a number, and returns what up to limit of them mean; when ctx ends first, none, without
 // an error. With limit 0 it waits for nothing and says where the log ends.
 func (s *Service) Changes(ctx context.Context, after int64, limit int) (Feed, error) {
-	head, err := s.follow(ctx, func(head int64) bool { return head != after || limit == 0 })
+	head, err := s.follow(ctx, after, func(head int64) bool { return head != after || limit == 0 })
 	if err != nil || head <= after || limit == 0 {
 		return Feed{Last: head}, err
 	}
@@ -75,17 +75,20 @@ func (e *Entry) change() (c Change, some bool) {
 }
 
 // follow returns the number of the activity log's last entry as soon as it will do, or when ctx ends, then without an
-// error.
-func (s *Service) follow(ctx context.Context, do func(head int64) bool) (int64, error) {
+// error: as it was seen last, and where it was never seen, the number given.
+func (s *Service) follow(ctx context.Context, head int64, do func(head int64) bool) (int64, error) {
 	tick := time.NewTicker(otherProcesses)
 	defer tick.Stop()
 	for {
 		next := s.bell.next() // before looking, so that nothing falls in between
-		var head int64
+		var now int64
 		err := s.store.View(ctx, func(tx Tx) (err error) {
-			head, err = tx.Head()
+			now, err = tx.Head()
 			return err
 		})
+		if err == nil {
+			head = now
+		}
 		if ctx.Err() != nil {
 			return head, nil
 		}

@@ -134,7 +134,7 @@ const otherProcesses = 500 * time.Millisecond
 // Wait returns the number of the activity log's last entry as soon as it is above a number, or when ctx ends, then
 // without an error.
 func (s *Service) Wait(ctx context.Context, after int64) (int64, error) {
-	head, err := s.follow(ctx, func(head int64) bool { return head > after })
+	head, err := s.follow(ctx, after, func(head int64) bool { return head > after })
 	if ctx.Err() != nil {
 		return max(head, after), nil
 	}

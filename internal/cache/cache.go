@@ -45,7 +45,7 @@ type Account interface {
 	Members(ctx context.Context, group, after string, limit int) ([]account.Member, error)
 
 	// Changes waits for what has changed after a number of the activity log; when ctx ends first, it returns nothing,
-	// without an error. With limit 0 it says at once where the log ends.
+	// without an error where the account was there. With limit 0 it says at once where the log ends.
 	Changes(ctx context.Context, after int64, limit int) (account.Feed, error)
 }
 
@@ -242,10 +242,13 @@ func (c *Cache) hearAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after := c.marks.stamp().at
-	if after > end.Last { // the account was restored from a backup
-		c.marks.follow(after, end)
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	if begin.at > end.Last { // the account was restored from a backup
+		c.marks.follow(begin.at, end)
+	}
+	after := c.marks.stamp().at
 	for after < end.Last {
 		feed, err := c.Account.Changes(ctx, after, feedPage)
 		if err = errors.Join(err, ctx.Err()); err != nil { // who is told to stop hears nothing, and no error

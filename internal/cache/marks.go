@@ -204,7 +204,8 @@ func (m *marks) fresh(s stamp, things ...thing) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if s.shared {
-		if s.at < m.floor.at || s.note < m.floor.note {
+		// Ahead of what is known here is a copy of a moment ago, or one from before the account was restored.
+		if s.at > m.now.at || s.at < m.floor.at || s.note < m.floor.note {
 			return false
 		}
 	} else if s.tick < m.floor.tick {

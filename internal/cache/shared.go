@@ -196,11 +196,11 @@ func (s *shared) tell(ctx context.Context, ks *keys, things []thing) (noteID, er
 		}
 		return err
 	})
+	if err != nil || moments > 0 { // also where it cannot be known
+		pause(context.WithoutCancel(ctx), moment)
+	}
 	if err != nil {
 		return 0, err
-	}
-	if moments > 0 {
-		pause(context.WithoutCancel(ctx), moment)
 	}
 	return parseNoteID(id)
 }
