@@ -8,8 +8,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -185,5 +187,34 @@ func TestMainIsShort(t *testing.T) {
 	}
 	if n := strings.Fields(string(out))[0]; len(n) > 2 || n > "45" {
 		t.Errorf("cmd/scimbridge/main.go has %s lines", n)
+	}
+}
+
+// TestDependencies: each direct dependency has its line in docs/dependencies.md, by its whole path.
+func TestDependencies(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"go.mod", "test/deploy/go.mod"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if !strings.HasPrefix(version, "v") || strings.Contains(line, "// indirect") || name == strings.TrimSuffix(module, "/") {
+				continue
+			}
+			n++
+			if !regexp.MustCompile(regexp.QuoteMeta(name) + `[^\w/-]`).Match(page) {
+				t.Errorf("%s has %s, and docs/dependencies.md no line for it", file, name)
+			}
+		}
+		if n < 10 {
+			t.Errorf("%s has only %d direct dependencies", file, n)
+		}
 	}
 }
